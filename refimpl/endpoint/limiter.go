@@ -1,0 +1,127 @@
+package endpoint
+
+import "net/netip"
+
+// Limits bound what sources may hold. Zero means the default of the
+// specification, a negative value no limit.
+type Limits struct {
+	HalfOpen             int // half-open connections of all sources: 4096
+	HalfOpenPerSource    int // half-open connections of one source: 8
+	SessionsPerSource    int // sessions without a wallet of one source: 100
+	ConnectionsPerClient int // established connections of one source without a wallet: 10
+	ReceiveMemory        int // bytes of incomplete frames of all sources: 256 MiB
+	ReceivePerSource     int // bytes of incomplete frames of one source: 32 MiB
+}
+
+func (l Limits) withDefaults() Limits {
+	set := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	set(&l.HalfOpen, 4096)
+	set(&l.HalfOpenPerSource, 8)
+	set(&l.SessionsPerSource, 100)
+	set(&l.ConnectionsPerClient, 10)
+	set(&l.ReceiveMemory, 256<<20)
+	set(&l.ReceivePerSource, 32<<20)
+	return l
+}
+
+// Limiter counts what each source holds. It implements session.Admission for
+// one endpoint; an instance of several shards shares one behind a lock.
+type Limiter struct {
+	limits   Limits
+	halfOpen int
+	memory   int
+	sources  map[netip.Addr]held
+}
+
+// held is what one source holds.
+type held struct {
+	halfOpen, sessions int32
+	memory             int
+}
+
+// NewLimiter returns a Limiter that holds nothing.
+func NewLimiter(l Limits) *Limiter {
+	return &Limiter{limits: l.withDefaults(), sources: make(map[netip.Addr]held)}
+}
+
+// source is what counts as one: an IPv4 address, or the /64 prefix of an IPv6
+// address.
+func source(a netip.Addr) netip.Addr {
+	a = a.Unmap()
+	if a.Is4() {
+		return a
+	}
+	p, err := a.WithZone("").Prefix(64)
+	if err != nil {
+		return a
+	}
+	return p.Addr()
+}
+
+// reached reports whether have has reached limit.
+func reached(have, limit int) bool { return limit >= 0 && have >= limit }
+
+// Enter implements session.Admission.
+func (l *Limiter) Enter(a netip.Addr) {
+	l.halfOpen++
+	l.change(a, func(h *held) { h.halfOpen++ })
+}
+
+// Admit implements session.Admission. The asking connection is half-open
+// itself and does not count against itself. [XTMP-LIM-005]
+func (l *Limiter) Admit(a netip.Addr) bool {
+	h := l.sources[source(a)]
+	return !reached(l.halfOpen-1, l.limits.HalfOpen) &&
+		!reached(int(h.halfOpen)-1, l.limits.HalfOpenPerSource) &&
+		!reached(int(h.sessions), l.limits.SessionsPerSource) &&
+		!reached(int(h.sessions), l.limits.ConnectionsPerClient) &&
+		!reached(l.memory, l.limits.ReceiveMemory) &&
+		!reached(h.memory, l.limits.ReceivePerSource)
+}
+
+// Settle implements session.Admission.
+func (l *Limiter) Settle(a netip.Addr) {
+	l.halfOpen--
+	l.change(a, func(h *held) { h.halfOpen--; h.sessions++ })
+}
+
+// Leave implements session.Admission.
+func (l *Limiter) Leave(a netip.Addr, settled bool) {
+	if !settled {
+		l.halfOpen--
+	}
+	l.change(a, func(h *held) {
+		if settled {
+			h.sessions--
+		} else {
+			h.halfOpen--
+		}
+	})
+}
+
+// Hold implements session.Admission.
+func (l *Limiter) Hold(a netip.Addr, n int) bool {
+	l.memory += n
+	ok := !reached(l.memory, l.limits.ReceiveMemory)
+	l.change(a, func(h *held) {
+		h.memory += n
+		ok = ok && !reached(h.memory, l.limits.ReceivePerSource)
+	})
+	return ok
+}
+
+// change edits what a source holds and forgets a source that holds nothing.
+func (l *Limiter) change(a netip.Addr, edit func(*held)) {
+	a = source(a)
+	h := l.sources[a]
+	edit(&h)
+	if h == (held{}) {
+		delete(l.sources, a)
+		return
+	}
+	l.sources[a] = h
+}

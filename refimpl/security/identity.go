@@ -1,0 +1,145 @@
+package security
+
+import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+
+	"github.com/bpci/xtmp/refimpl/wire"
+)
+
+// KindEd25519 is the identity kind with one Ed25519 key.
+const KindEd25519 = 1
+
+// IdentityKeySize is the length of kind-1 identity key bytes: kind u8 ‖ Ed25519 key.
+const IdentityKeySize = 1 + ed25519.PublicKeySize
+
+// Fingerprint names an identity: SHA-256("XTMP/1 identity" ‖ 0x00 ‖ identity key bytes).
+type Fingerprint [wire.FingerprintSize]byte
+
+// String returns the fingerprint in lower-case hex.
+func (f Fingerprint) String() string { return hex.EncodeToString(f[:]) }
+
+// FingerprintOf hashes identity key bytes.
+func FingerprintOf(identityKey []byte) Fingerprint {
+	h := sha256.New()
+	h.Write([]byte("XTMP/1 identity\x00"))
+	h.Write(identityKey)
+	return Fingerprint(h.Sum(nil))
+}
+
+// Errors of identities. ErrSignature is what every failed check of a server's
+// proof looks like.
+var (
+	ErrIdentityKey = errors.New("xtmp: identity key is malformed, of small order, or not canonical")
+	ErrSignature   = errors.New("xtmp: server signature does not verify")
+)
+
+const serverAuthContext = "XTMP/1 server auth"
+
+// signatureInput is 0x20*64 ‖ "XTMP/1 server auth" ‖ 0x00 ‖ th2.
+func signatureInput(th2 Digest) []byte {
+	in := make([]byte, 64, 64+len(serverAuthContext)+1+HashSize)
+	for i := range in {
+		in[i] = 0x20
+	}
+	in = append(in, serverAuthContext...)
+	in = append(in, 0)
+	return append(in, th2[:]...)
+}
+
+// Identity is a server's signing key.
+type Identity struct {
+	private     ed25519.PrivateKey
+	key         [IdentityKeySize]byte
+	fingerprint Fingerprint
+}
+
+// NewIdentity builds a kind-1 identity from a 32-byte Ed25519 seed.
+func NewIdentity(seed []byte) (*Identity, error) {
+	if len(seed) != ed25519.SeedSize {
+		return nil, errors.New("xtmp: an identity seed has 32 bytes")
+	}
+	id := &Identity{private: ed25519.NewKeyFromSeed(seed)}
+	id.key[0] = KindEd25519
+	copy(id.key[1:], id.private.Public().(ed25519.PublicKey))
+	id.fingerprint = FingerprintOf(id.key[:])
+	return id, nil
+}
+
+// Kind returns the identity kind.
+func (id *Identity) Kind() uint8 { return id.key[0] }
+
+// Key returns the identity key bytes: kind u8 ‖ public key.
+func (id *Identity) Key() []byte { return id.key[:] }
+
+// Fingerprint returns the name of the identity.
+func (id *Identity) Fingerprint() Fingerprint { return id.fingerprint }
+
+// Sign signs th2 = H(CH ‖ SH ‖ SI): the body of ServerSignature.
+func (id *Identity) Sign(th2 Digest) []byte { return ed25519.Sign(id.private, signatureInput(th2)) }
+
+// VerifyServer checks a ServerSignature body against identity key bytes. The
+// key has passed CheckIdentityKey.
+func VerifyServer(identityKey, signature []byte, th2 Digest) error {
+	if len(signature) != ed25519.SignatureSize {
+		return ErrSignature
+	}
+	// The standard library refuses S ≥ L and compares R without cofactor. [XTMP-KEY-013] [XTMP-KEY-014]
+	if !ed25519.Verify(identityKey[1:], signatureInput(th2), signature) {
+		return ErrSignature
+	}
+	return nil
+}
+
+// CheckIdentityKey refuses key bytes of another kind or length, a
+// non-canonical y and the points of small order. [XTMP-KEY-011] [XTMP-KEY-012]
+func CheckIdentityKey(identityKey []byte) error {
+	if len(identityKey) != IdentityKeySize || identityKey[0] != KindEd25519 {
+		return ErrIdentityKey
+	}
+	y := [32]byte(identityKey[1:])
+	y[31] &= 0x7f // the sign bit is not part of y
+	if !belowP(&y) {
+		return ErrIdentityKey
+	}
+	for _, small := range smallOrder {
+		if y == small {
+			return ErrIdentityKey
+		}
+	}
+	return nil
+}
+
+// belowP reports whether the little-endian y is below p = 2^255 − 19.
+func belowP(y *[32]byte) bool {
+	if y[31] != 0x7f {
+		return true
+	}
+	for _, b := range y[1:31] {
+		if b != 0xff {
+			return true
+		}
+	}
+	return y[0] < 0xed
+}
+
+// smallOrder lists the canonical y of the eight points of small order, without
+// their sign bit: two of order 8 (with both signs), orders 4, 2 and 1.
+var smallOrder = [...][32]byte{
+	{},  // order 4
+	{1}, // order 1
+	{ // order 2: p − 1
+		0xec, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f,
+	},
+	{ // order 8
+		0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0,
+		0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+	},
+	{ // order 8
+		0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f,
+		0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+	},
+}

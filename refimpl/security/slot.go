@@ -1,0 +1,203 @@
+package security
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/bpci/xtmp/refimpl/wire"
+)
+
+// KeySize is the size of a suite key, in bytes.
+const KeySize = 32
+
+// Keys are what one key slot needs: derived from a traffic secret, which is
+// then no longer needed.
+type Keys struct {
+	Key   [KeySize]byte
+	IV    [wire.NonceSize]byte
+	KeyID [wire.KeyIDSize]byte
+}
+
+// DeriveKeys derives key, iv and key_id of a traffic secret. [XTMP-KEY-001]
+func DeriveKeys(ts *Secret) Keys {
+	return Keys{
+		Key:   [KeySize]byte(ExpandLabel(ts[:], "key", nil, KeySize)),
+		IV:    [wire.NonceSize]byte(ExpandLabel(ts[:], "iv", nil, wire.NonceSize)),
+		KeyID: [wire.KeyIDSize]byte(ExpandLabel(ts[:], "key id", nil, wire.KeyIDSize)),
+	}
+}
+
+// nonce writes iv XOR (00000000 ‖ seq_be64) into dst, NonceSize bytes.
+func (k *Keys) nonce(dst *[wire.NonceSize]byte, sequence uint64) {
+	copy(dst[:4], k.IV[:4])
+	binary.BigEndian.PutUint64(dst[4:], binary.BigEndian.Uint64(k.IV[4:])^sequence)
+}
+
+func newAEAD(suite wire.Suite, key []byte) (cipher.AEAD, error) {
+	switch suite {
+	case wire.SuiteAES256GCM:
+		block, err := aes.NewCipher(key)
+		if err != nil {
+			return nil, err
+		}
+		return cipher.NewGCM(block)
+	default:
+		return nil, fmt.Errorf("xtmp: suite %v is not available", suite)
+	}
+}
+
+// Supported reports whether this build can seal and open under suite.
+func Supported(suite wire.Suite) bool { return suite == wire.SuiteAES256GCM }
+
+// Errors of sealing and opening. ErrOpen is one and the same for every cause,
+// so that a peer learns nothing. [XTMP-KEY-015]
+var (
+	ErrOpen      = errors.New("xtmp: frame does not open")
+	ErrExhausted = errors.New("xtmp: key slot is exhausted")
+)
+
+// Blocks under one key after which nothing but control frames, and nothing at
+// all, may be sealed. [XTMP-NON-015] [XTMP-NON-016]
+const (
+	blocksControl = 1<<34 - 1<<20
+	blocksHard    = 1 << 34
+)
+
+// Sealer seals frames under the sending key of one slot and owns its counter.
+type Sealer struct {
+	keys   Keys
+	aead   cipher.AEAD // nil while idle
+	next   uint64      // next sequence number
+	blocks uint64
+	nonce  [wire.NonceSize]byte
+	suite  wire.Suite
+}
+
+// NewSealer returns the sealer of a slot whose counter stands at 0.
+func NewSealer(suite wire.Suite, ts *Secret) Sealer {
+	return Sealer{keys: DeriveKeys(ts), suite: suite}
+}
+
+// Next returns the sequence number of the frame that is sealed next.
+func (s *Sealer) Next() uint64 { return s.next }
+
+// Spent reports whether the budget of the key allows control frames only: an
+// endpoint that cannot rekey then ends the session. [XTMP-NON-017]
+func (s *Sealer) Spent() bool { return s.blocks >= blocksControl }
+
+// KeyID returns the name of the slot.
+func (s *Sealer) KeyID() [wire.KeyIDSize]byte { return s.keys.KeyID }
+
+// Drop forgets the cipher object; the next Seal builds it anew from the key.
+func (s *Sealer) Drop() { s.aead = nil }
+
+// Reserve appends room for the fixed part of a frame and returns its start.
+// The caller appends the plaintext and calls Seal.
+func Reserve(dst []byte) (grown []byte, start int) {
+	var fixed [wire.Overhead]byte
+	return append(dst, fixed[:]...), len(dst)
+}
+
+// Seal turns dst[start:], a reserved head and a plaintext, into a sealed frame
+// and returns dst. It fills h.Sequence, h.KeyID, h.Encryption, h.Version,
+// h.PayloadLength and the ENCRYPTED flag; the caller has set type, other flags,
+// session_id and timestamp. It fails with ErrExhausted at the limits of the
+// slot, and then has sent nothing.
+func (s *Sealer) Seal(dst []byte, start int, h *wire.Header) ([]byte, error) {
+	payload := len(dst) - start - wire.Overhead
+	cost := uint64(payload+15)/16 + 6
+	limit := uint64(blocksHard)
+	if h.Type >= 0x10 && h.Type != wire.TypeError {
+		limit = blocksControl
+	}
+	if s.next >= wire.MaxSequence || s.blocks+cost > limit {
+		return dst[:start], ErrExhausted
+	}
+	if s.aead == nil {
+		var err error
+		if s.aead, err = newAEAD(s.suite, s.keys.Key[:]); err != nil {
+			return dst[:start], err
+		}
+	}
+	h.Version = wire.Version
+	h.Flags |= wire.FlagEncrypted
+	h.Encryption = s.suite
+	h.Sequence = s.next
+	h.KeyID = s.keys.KeyID
+	h.PayloadLength = uint32(payload)
+	s.next++
+	s.blocks += cost
+	s.keys.nonce(&s.nonce, h.Sequence)
+
+	// The tag comes out behind the ciphertext and moves into the header.
+	var room [wire.TagSize]byte
+	dst = append(dst, room[:]...)
+	frame := dst[start:]
+	h.Put(frame, s.nonce[:])
+	plaintext := frame[wire.Overhead : wire.Overhead+payload]
+	sealed := s.aead.Seal(plaintext[:0], s.nonce[:], plaintext, frame[:wire.AADSize])
+	copy(wire.Tag(frame), sealed[payload:])
+	dst = dst[:len(dst)-wire.TagSize]
+	wire.Finish(dst[start:])
+	return dst, nil
+}
+
+// Opener opens frames under the receiving key of one slot.
+type Opener struct {
+	keys  Keys
+	aead  cipher.AEAD
+	nonce [wire.NonceField]byte
+	spare [wire.TagSize]byte
+	suite wire.Suite
+}
+
+// NewOpener returns the opener of a slot.
+func NewOpener(suite wire.Suite, ts *Secret) Opener {
+	return Opener{keys: DeriveKeys(ts), suite: suite}
+}
+
+// KeyID returns the name of the slot.
+func (o *Opener) KeyID() [wire.KeyIDSize]byte { return o.keys.KeyID }
+
+// Drop forgets the cipher object; the next Open builds it anew from the key.
+func (o *Opener) Drop() { o.aead = nil }
+
+// Open compares the nonce field with the one computed from sequence and opens
+// the frame in place: steps 10 and 11 of the order of checks. The checksum
+// field of frame is zero. The plaintext aliases frame. Every failure is
+// ErrOpen; the frame is then of no further use.
+//
+// The sixteen bytes behind the frame, where the buffer has them, are borrowed
+// and restored, since the cipher wants the tag behind the ciphertext; a frame
+// at the very end of its buffer is copied.
+func (o *Opener) Open(frame []byte, sequence uint64) ([]byte, error) {
+	o.keys.nonce((*[wire.NonceSize]byte)(o.nonce[:]), sequence)
+	if [wire.NonceField]byte(wire.Nonce(frame)) != o.nonce { // [XTMP-NON-006]
+		return nil, ErrOpen
+	}
+	if o.aead == nil {
+		var err error
+		if o.aead, err = newAEAD(o.suite, o.keys.Key[:]); err != nil {
+			return nil, err
+		}
+	}
+	n := len(frame)
+	if cap(frame)-n < wire.TagSize {
+		grown := make([]byte, n, n+wire.TagSize)
+		copy(grown, frame)
+		frame = grown
+	}
+	whole := frame[: n+wire.TagSize : n+wire.TagSize]
+	copy(o.spare[:], whole[n:])
+	copy(whole[n:], wire.Tag(frame))
+	sealed := whole[wire.Overhead:]
+	plaintext, err := o.aead.Open(sealed[:0], o.nonce[:wire.NonceSize], sealed, frame[:wire.AADSize])
+	copy(whole[n:], o.spare[:])
+	if err != nil {
+		return nil, ErrOpen
+	}
+	return plaintext, nil
+}

@@ -1,0 +1,136 @@
+package security
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/bpci/xtmp/refimpl/wire"
+)
+
+// pair returns both ends of one slot.
+func pair(secret byte) (*Sealer, *Opener) {
+	ts := Secret(bytes.Repeat([]byte{secret}, HashSize))
+	s, o := NewSealer(wire.SuiteAES256GCM, &ts), NewOpener(wire.SuiteAES256GCM, &ts)
+	return &s, &o
+}
+
+func sealOne(t rapid.TB, s *Sealer, prefix, plaintext []byte) []byte {
+	dst, start := Reserve(bytes.Clone(prefix))
+	dst, err := s.Seal(append(dst, plaintext...), start, &wire.Header{Type: wire.TypeHeartbeat, SessionID: 9, Timestamp: 5})
+	if err != nil {
+		t.Fatalf("Seal: %v", err)
+	}
+	return dst
+}
+
+func TestSealOpenInvert(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s, o := pair(7)
+		s.next = rapid.Uint64Range(0, wire.MaxSequence-1).Draw(t, "sequence")
+		plaintext := rapid.SliceOfN(rapid.Byte(), 0, 300).Draw(t, "plaintext")
+		prefix := rapid.SliceOfN(rapid.Byte(), 0, 40).Draw(t, "prefix")
+		suffix := rapid.SliceOfN(rapid.Byte(), 0, 40).Draw(t, "suffix")
+		sequence := s.next
+		out := sealOne(t, s, prefix, plaintext)
+		if !bytes.Equal(out[:len(prefix)], prefix) {
+			t.Fatal("Seal changed the bytes before the frame")
+		}
+		stream := append(out[len(prefix):], suffix...)
+		frame := stream[: len(stream)-len(suffix) : len(stream)]
+		var h wire.Header
+		if err := wire.ParseHeader(frame, &h); err != nil {
+			t.Fatal(err)
+		}
+		if h.Sequence != sequence || h.KeyID != o.KeyID() || int(h.PayloadLength) != len(plaintext) || !h.Flags.Has(wire.FlagEncrypted) {
+			t.Fatalf("header %+v", h)
+		}
+		if !wire.VerifyChecksum(frame, h.Checksum) {
+			t.Fatal("checksum")
+		}
+		got, err := o.Open(frame, h.Sequence)
+		if err != nil || !bytes.Equal(got, plaintext) {
+			t.Fatalf("Open = %x, %v; want %x", got, err, plaintext)
+		}
+		if !bytes.Equal(stream[len(frame):], suffix) {
+			t.Fatal("Open changed the bytes behind the frame")
+		}
+	})
+}
+
+// TestEveryBitCounts flips each bit of a frame: none opens, except in the
+// checksum field, which is outside the AAD.
+func TestEveryBitCounts(t *testing.T) {
+	s, o := pair(3)
+	good := sealOne(t, s, nil, []byte("payload"))
+	for bit := range len(good) * 8 {
+		bad := bytes.Clone(good)
+		bad[bit/8] ^= 1 << (bit % 8)
+		var h wire.Header
+		h.Decode(bad)
+		clear(bad[28:32])
+		_, err := o.Open(bad, h.Sequence)
+		if inChecksum := bit/8 >= 28 && bit/8 < 32; (err == nil) != inChecksum {
+			t.Errorf("bit %d of byte %d: err = %v", bit%8, bit/8, err)
+		}
+		if err != nil && !errors.Is(err, ErrOpen) {
+			t.Errorf("byte %d: %v is told apart from other failures", bit/8, err)
+		}
+	}
+}
+
+func TestSlotLimits(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		next   uint64
+		blocks uint64
+		typ    wire.MessageType
+		want   error
+	}{
+		{"last sequence", wire.MaxSequence - 1, 0, wire.TypeHeartbeat, nil},
+		{"sequence 2^62", wire.MaxSequence, 0, wire.TypeHeartbeat, ErrExhausted},
+		{"budget of data", 0, blocksControl - 6, wire.TypeProbe, nil},
+		{"budget of data spent", 0, blocksControl - 5, wire.TypeProbe, ErrExhausted},
+		{"control goes on", 0, blocksControl, wire.TypeHeartbeat, nil},
+		{"error goes on", 0, blocksControl, wire.TypeError, nil},
+		{"hard limit", 0, blocksHard - 5, wire.TypeHeartbeat, ErrExhausted},
+	} {
+		s, _ := pair(1)
+		s.next, s.blocks = c.next, c.blocks
+		dst, start := Reserve([]byte("kept"))
+		out, err := s.Seal(dst, start, &wire.Header{Type: c.typ})
+		if !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", c.name, err, c.want)
+		}
+		if err != nil && string(out) != "kept" {
+			t.Errorf("%s: a refused frame leaves %q", c.name, out)
+		}
+	}
+}
+
+func TestAllocations(t *testing.T) {
+	s, o := pair(2)
+	buf := make([]byte, 0, 4096)
+	plaintext := make([]byte, 64)
+	allocs := testing.AllocsPerRun(200, func() {
+		dst, start := Reserve(buf)
+		h := wire.Header{Type: wire.TypeHeartbeat}
+		frame, err := s.Seal(append(dst, plaintext...), start, &h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got wire.Header
+		got.Decode(frame)
+		if !wire.VerifyChecksum(frame, got.Checksum) {
+			t.Fatal("checksum")
+		}
+		if _, err := o.Open(frame, got.Sequence); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if allocs != 0 {
+		t.Errorf("seal and open allocate %v times per frame, want 0", allocs)
+	}
+}

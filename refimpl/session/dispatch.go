@@ -1,0 +1,241 @@
+package session
+
+import (
+	"github.com/bpci/xtmp/refimpl/wire"
+)
+
+// dispatch is step 13: what an opened frame means.
+func (s *Session) dispatch(now Now, p *Path, h *wire.Header, plaintext []byte) {
+	var pro wire.Prologue
+	body, err := pro.Parse(h.Flags, plaintext)
+	switch {
+	case err != nil && h.Type == wire.TypeError: // never answer an Error with an Error
+		s.pathLost(now, p, ErrBadFrame)
+		return
+	case err != nil:
+		s.violation(now, p, err.Error())
+		return
+	case !s.checkRole(now, p, h):
+		return
+	case s.role == Client && !p.handshaken && !s.firstFrame(now, p, h, &pro, body):
+		return
+	}
+	p.handshaken = true
+	if h.Flags.Has(wire.FlagRequiresAck) {
+		switch s.in.status(pro.Mid) {
+		case midBeyond:
+			s.violation(now, p, "mid is 4096 or more above the lowest that is not complete")
+			return
+		case midKnown:
+			p.ackEventually(now)
+			return
+		case midNew:
+			s.in.complete(pro.Mid)
+		}
+	}
+	switch {
+	case h.Type == wire.TypeHandshake || h.Type == wire.TypeHandshakeAck:
+		s.receiveLateHandshake(now, p, h, body)
+	case h.Type == wire.TypeHeartbeat:
+		s.receiveHeartbeat(now, p, body)
+	case h.Type == wire.TypeDisconnect:
+		s.receiveDisconnect(now, p, body)
+	case h.Type == wire.TypeAck:
+		s.receiveAck(now, p, body)
+	case h.Type == wire.TypeError:
+		s.receiveError(now, p, h, body)
+	case h.Type.Extension():
+		if h.Flags.Has(wire.FlagRequiresAck) {
+			p.ackEventually(now)
+		}
+	default:
+		s.receiveUnknown(now, p, h, &pro)
+	}
+}
+
+// checkRole refuses what only the other role may send. Role is judged before
+// mid, so a repeated mid does not hide it. Types from 0x80 to 0xEF belong to
+// nobody.
+func (s *Session) checkRole(now Now, p *Path, h *wire.Header) bool {
+	reply := h.Flags.Has(wire.FlagReply)
+	switch {
+	case s.role == Client && h.Type == wire.TypeHandshake, // [XTMP-MSG-042]
+		s.role == Client && h.Type == wire.TypeHandshakeAck && reply,        // [XTMP-MSG-043]
+		s.role == Server && h.Type == wire.TypeHandshakeAck,                 // [XTMP-MSG-037]
+		s.role == Server && h.Type > wire.TypeAck && h.Type < 0x80 && reply: // [XTMP-MSG-038]
+		s.violation(now, p, h.Type.String()+" is not for this role to send")
+		return false
+	case s.role == Server && h.Type == wire.TypeError && reply: // [XTMP-MSG-041]
+		s.pathLost(now, p, ErrBadFrame)
+		return false
+	default:
+		return true
+	}
+}
+
+// firstFrame judges the first path frame of a server: HandshakeDone as mid 1,
+// or an unsolicited Error, which ends the session whatever its scope.
+func (s *Session) firstFrame(now Now, p *Path, h *wire.Header, pro *wire.Prologue, body []byte) bool {
+	switch {
+	case h.Type == wire.TypeHandshakeAck && pro.Mid == 1:
+		return true
+	case h.Type == wire.TypeError && !h.Flags.Has(wire.FlagReply): // [XTMP-HSK-063]
+		var m wire.Error
+		_ = m.Parse(body, true) // what can be read of it will do
+		p.shut()
+		s.end(now, peerError(&m))
+		return false
+	}
+	s.unexpected(now, p, "the first frame is not HandshakeDone") // [XTMP-HSK-059]
+	return false
+}
+
+// unexpected ends the session with UNEXPECTED_MESSAGE.
+func (s *Session) unexpected(now Now, p *Path, what string) {
+	s.fail(now, p, &Error{Code: wire.UnexpectedMessage, Scope: wire.ScopeSession, Text: what}, 0)
+}
+
+// receiveLateHandshake handles 0x01 at a server and 0x02 at a client, under a
+// path key. A fragment is not searched for an envelope.
+func (s *Session) receiveLateHandshake(now Now, p *Path, h *wire.Header, body []byte) {
+	var env wire.Envelope
+	rest, err := wire.ParseStreamEnvelope(body, &env)
+	switch {
+	case err != nil && !h.Flags.Has(wire.FlagFragment): // [XTMP-MSG-039]
+		s.violation(now, p, err.Error())
+	case err == nil && s.role == Client && env.HSType == wire.HSHandshakeDone && h.Flags.Has(wire.FlagRequiresAck):
+		s.receiveHandshakeDone(now, p, &env, rest)
+	default: // [XTMP-MSG-040]
+		s.unexpected(now, p, "handshake message out of place")
+	}
+}
+
+// receiveUnknown handles types below 0x80 that this endpoint does not know,
+// which so far is every application type.
+func (s *Session) receiveUnknown(now Now, p *Path, h *wire.Header, pro *wire.Prologue) {
+	hasMid := h.Flags.Has(wire.FlagRequiresAck)
+	switch {
+	case h.Flags.Has(wire.FlagStreaming):
+	case s.role == Client && hasMid:
+		s.violation(now, p, "a reliable message of a type below 0x80 that nobody asked for")
+	case s.role == Client:
+	case hasMid && s.state == Closing:
+		s.reply(now, p, pro.Mid, &wire.Error{Code: wire.ServerBusy, Text: []byte("closing")})
+	case hasMid:
+		s.reply(now, p, pro.Mid, &wire.Error{Code: wire.UnsupportedType, Text: []byte(h.Type.String())})
+	default:
+		s.unsupportedUnsolicited(now, p, h)
+	}
+}
+
+// unsupportedUnsolicited says UNSUPPORTED_TYPE outside a reply, at most once a second.
+func (s *Session) unsupportedUnsolicited(now Now, p *Path, h *wire.Header) {
+	if s.unsupported && now.Elapsed-s.unsupportedAt < unsupportedPerTime {
+		return
+	}
+	s.unsupported, s.unsupportedAt = true, now.Elapsed
+	e := wire.Error{Code: wire.UnsupportedType, RefSequence: h.Sequence, Text: []byte(h.Type.String())}
+	p.raw = s.seal(now, p, p.raw, wire.TypeError, 0, nil, e.Append(nil))
+}
+
+// receiveHeartbeat answers PING and PATH_CHALLENGE and notes a PONG. At most
+// one answer of each kind is pending; a newer one replaces it. [XTMP-HBT-012] [XTMP-HBT-013]
+func (s *Session) receiveHeartbeat(now Now, p *Path, body []byte) {
+	kind, data, err := wire.ParseHeartbeat(body)
+	if err != nil {
+		s.violation(now, p, err.Error())
+		return
+	}
+	switch kind {
+	case wire.Ping:
+		p.answerWith(0, wire.Pong, data)
+	case wire.PathChallenge:
+		p.answerWith(1, wire.PathResponse, data)
+	case wire.Pong:
+		s.receivePong(data)
+	case wire.RekeyRequest:
+		if s.role == Server {
+			s.violation(now, p, "REKEY_REQUEST from a client")
+		}
+	case wire.PathResponse: // no challenge of ours is outstanding on a connection
+	default: // unknown kinds count as received and nothing else
+	}
+}
+
+// answerWith makes an answer pending: its kind, then the bytes it answers.
+func (p *Path) answerWith(slot int, kind wire.HeartbeatKind, data []byte) {
+	p.answer[slot][0] = byte(kind)
+	p.answerLen[slot] = uint8(1 + copy(p.answer[slot][1:], data))
+}
+
+func (s *Session) receiveDisconnect(now Now, p *Path, body []byte) {
+	var m wire.Disconnect
+	if err := m.Parse(body); err != nil {
+		s.violation(now, p, err.Error())
+		return
+	}
+	p.shut()
+	if m.Reason == wire.NoError {
+		s.end(now, ErrClosed)
+		return
+	}
+	s.end(now, &Error{Code: m.Reason, Scope: wire.ScopeSession, Peer: true})
+}
+
+func (s *Session) receiveAck(now Now, p *Path, body []byte) {
+	largest, err := wire.ParseStreamAck(body)
+	if err != nil {
+		s.violation(now, p, err.Error())
+		return
+	}
+	if largest >= p.send.Next() { // [XTMP-ACK-004]
+		s.violation(now, p, "Ack of a frame that was not sent")
+		return
+	}
+	s.out.acked(largest)
+}
+
+// peerError is what the peer said.
+func peerError(m *wire.Error) *Error {
+	return &Error{Code: m.Code, Scope: m.Scope, Peer: true, RetryAfter: millis(m.RetryAfterMS), Text: string(m.Text)}
+}
+
+// receiveError handles an Error of the peer. A client has no request unanswered
+// so far, so every reply is one to a mid never sent; since an Error is not
+// answered by an Error, the session then ends in silence.
+func (s *Session) receiveError(now Now, p *Path, h *wire.Header, body []byte) {
+	if h.Flags.Has(wire.FlagReply) {
+		s.pathLost(now, p, ErrBadFrame)
+		return
+	}
+	var m wire.Error
+	err := m.Parse(body, true)
+	if err != nil && (len(body) < 4 || m.Scope != wire.ScopeSession) {
+		return // a malformed unsolicited Error is discarded unless it ends the session
+	}
+	e := peerError(&m)
+	switch m.Scope {
+	case wire.ScopeMessage:
+		s.event(Event{Kind: EventPeerError, Err: e})
+	case wire.ScopePath, wire.ScopeSession: // the only path, so both end the session
+		p.shut()
+		s.end(now, e)
+	}
+}
+
+// violation ends the session with PROTOCOL_VIOLATION. [XTMP-ERR-027]
+func (s *Session) violation(now Now, p *Path, what string) {
+	s.fail(now, p, &Error{Code: wire.ProtocolViolation, Scope: wire.ScopeSession, Text: what}, 0)
+}
+
+// fail sends a final Error on the path of its cause, then ends the session.
+// refused is the payload_length of a refused frame, which is then discarded.
+func (s *Session) fail(now Now, p *Path, e *Error, refused uint32) {
+	body := wire.Error{Code: e.Code, Scope: e.Scope, RefSequence: wire.NoSequence, Text: []byte(e.Text)}
+	if refused == 0 && p.received > 0 {
+		body.RefSequence = p.received - 1 // the frame that was just opened
+	}
+	p.raw = s.seal(now, p, p.raw, wire.TypeError, 0, nil, body.Append(nil))
+	p.drain(now, refused)
+	s.end(now, e)
+}

@@ -1,0 +1,97 @@
+package session
+
+import (
+	"time"
+
+	"github.com/bpci/xtmp/refimpl/frame"
+	"github.com/bpci/xtmp/refimpl/security"
+	"github.com/bpci/xtmp/refimpl/wire"
+)
+
+// Path is one connection of a session.
+type Path struct {
+	state PathState
+	split frame.Splitter
+
+	// Keys of the newest epoch. Counters belong to the path and run on through
+	// every epoch.
+	send     security.Sealer
+	recv     security.Opener
+	keyed    bool
+	received uint64 // sequence of the next frame to be received
+
+	anchorStamp uint64 // the peer's wall time at anchorAt, µs
+	anchorAt    time.Duration
+
+	openedAt   time.Duration
+	sentAt     time.Duration // when the last frame was sealed
+	receivedAt time.Duration // when the last authenticated frame arrived
+	frameAt    time.Duration // when the first byte of the incomplete frame arrived
+	drainAt    time.Duration // when the final frame was written
+	drainLeft  int           // bytes that may still be discarded
+
+	ackSince time.Duration // when the oldest REQUIRES_ACK frame arrived that awaits an Ack
+	ackCount int           // how many do
+	ackLate  bool          // T_ACK has passed
+
+	answer     [2][wire.MaxHeartbeat]byte // pending PONG and PATH_RESPONSE
+	answerLen  [2]uint8                   // 0: none
+	handshaken bool                       // a frame under a path key was opened
+
+	held int32 // receive memory that Admission knows of
+
+	raw []byte // frames that are ready to be written, before all others
+}
+
+func newPath(now Now) *Path {
+	return &Path{openedAt: now.Elapsed, receivedAt: now.Elapsed, sentAt: now.Elapsed}
+}
+
+// install gives the path its keys of one epoch.
+func (p *Path) install(suite wire.Suite, sendSecret, recvSecret *security.Secret) {
+	p.send = security.NewSealer(suite, sendSecret)
+	p.recv = security.NewOpener(suite, recvSecret)
+	p.keyed = true
+}
+
+// anchor remembers the peer's wall time, against which its stamps are judged.
+func (p *Path) anchor(now Now, peerWall uint64) {
+	p.anchorStamp, p.anchorAt = peerWall, now.Elapsed
+}
+
+// stampInWindow judges a stamp: −300 s ≤ d ≤ +30 s on a connection. [XTMP-TIM-006]
+func (p *Path) stampInWindow(now Now, stamp uint64) bool {
+	d := int64(stamp) - int64(p.anchorStamp) - int64(micros(now.Elapsed-p.anchorAt))
+	return d >= -stampEarly && d <= stampLate
+}
+
+// drain makes the last frame of the path known: what arrives from now on is
+// discarded, up to a bound that leaves room for a refused frame.
+func (p *Path) drain(now Now, refused uint32) {
+	if p.state >= PathDrain {
+		return
+	}
+	p.state = PathDrain
+	p.drainAt = now.Elapsed
+	p.drainLeft = min(lingerBytes+int(refused), lingerBytesMax)
+	p.split.Reset()
+}
+
+// shut is the end of the path.
+func (p *Path) shut() {
+	p.state = PathShut
+	p.raw = nil
+	p.split.Reset()
+}
+
+// erase forgets keys and what waits to be sealed; raw is kept, since it may
+// hold the final frame.
+func (p *Path) erase() {
+	p.send, p.recv = security.Sealer{}, security.Opener{}
+	p.keyed = false
+	p.answerLen = [2]uint8{}
+	p.ackCount, p.ackLate = 0, false
+	if p.state < PathDrain {
+		p.shut()
+	}
+}

@@ -1,0 +1,244 @@
+package session
+
+import (
+	"errors"
+
+	"github.com/bpci/xtmp/refimpl/trace"
+	"github.com/bpci/xtmp/refimpl/wire"
+)
+
+// Receive takes bytes that arrived on path p. It may change b, and b's spare
+// capacity, while it runs; it keeps no reference.
+func (s *Session) Receive(now Now, id PathID, b []byte) {
+	p := s.paths[id]
+	if p.state >= PathDrain {
+		s.discard(p, len(b))
+		return
+	}
+	hadPartial := p.split.Pending() > 0
+	p.split.Feed(b)
+	for p.state < PathDrain {
+		head, ok := p.split.Header()
+		if !ok {
+			break
+		}
+		var h wire.Header
+		if !s.checkHeader(now, p, head, &h) {
+			break
+		}
+		f, ok := p.split.Frame(h.PayloadLength)
+		if !ok {
+			break
+		}
+		hadPartial = false
+		s.receiveFrame(now, p, f, &h)
+	}
+	if p.state >= PathDrain {
+		p.split.Reset()
+		return
+	}
+	if p.split.Pending() > 0 && !hadPartial {
+		p.frameAt = now.Elapsed
+	}
+	if s.role == Server && !s.hold() {
+		s.outOfMemory(now, p)
+	}
+}
+
+// hold tells Admission how much receive memory the session takes now and
+// reports whether that is within the limits.
+func (s *Session) hold() bool {
+	ok := true
+	for _, p := range s.paths {
+		if p == nil {
+			continue
+		}
+		if n := p.split.Held() - int(p.held); n != 0 {
+			p.held += int32(n)
+			ok = s.cfg.Server.Admission.Hold(s.source, n) && ok
+		}
+	}
+	return ok
+}
+
+// outOfMemory ends a session whose incomplete frame does not fit the receive
+// memory of its source or of the instance. [XTMP-LIM-011]
+func (s *Session) outOfMemory(now Now, p *Path) {
+	if s.state < Established {
+		s.pathLost(now, p, ErrBadFrame)
+		return
+	}
+	s.fail(now, p, &Error{Code: wire.Internal, Scope: wire.ScopeSession, Text: "receive memory is exhausted"}, 0)
+}
+
+// discard counts what arrives behind the final frame. [XTMP-DSC-013]
+func (s *Session) discard(p *Path, n int) {
+	if p.state != PathDrain {
+		return
+	}
+	if p.drainLeft -= n; p.drainLeft < 0 {
+		p.shut()
+	}
+}
+
+// checkHeader is steps 2 to 4: what a header alone can show, before its
+// payload counts. It reports whether the payload is wanted.
+func (s *Session) checkHeader(now Now, p *Path, head []byte, h *wire.Header) bool {
+	if err := wire.ParseHeader(head, h); err != nil { // step 2
+		if errors.Is(err, wire.ErrVersion) && s.state == Start {
+			s.refuseHello(now, p, wire.VersionUnsupported, "this server speaks version 1", h.PayloadLength)
+		} else {
+			s.refuse(now, p, 2, h, err)
+		}
+		return false
+	}
+	if err := s.checkShape(head, h); err != nil { // step 3
+		s.refuse(now, p, 3, h, err)
+		return false
+	}
+	if h.PayloadLength > s.payloadLimit() { // step 4
+		s.refuseLength(now, p, h)
+		return false
+	}
+	return true
+}
+
+// checkShape is step 3: type, flags and the security layer against what this
+// state allows.
+func (s *Session) checkShape(head []byte, h *wire.Header) error {
+	if h.Type.Reserved() {
+		return wire.ErrType
+	}
+	if s.state < Established && h.Type != wire.TypeHandshake && h.Type != wire.TypeHandshakeAck && h.Type != wire.TypeError {
+		return wire.ErrType
+	}
+	if h.Flags.Has(wire.FlagEncrypted) != (h.Encryption != wire.SuiteNone) {
+		return wire.ErrEncryption
+	}
+	if h.Encryption > wire.SuitePostQuantum {
+		return wire.ErrEncryption
+	}
+	if !h.Clear() {
+		if !wire.LegalFlags(h.Type, h.Flags) {
+			return wire.ErrFlags
+		}
+		return nil
+	}
+	if h.Type != wire.TypeHandshake && h.Type != wire.TypeHandshakeAck && h.Type != wire.TypeError {
+		return wire.ErrType
+	}
+	if h.Flags != 0 {
+		return wire.ErrFlags
+	}
+	if h.Sequence != 0 || !allZero(wire.Nonce(head)) || !allZero(wire.Tag(head)) {
+		return wire.ErrClearField
+	}
+	return nil
+}
+
+func allZero(b []byte) bool {
+	for _, x := range b {
+		if x != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// payloadLimit is the greatest payload_length of this state. [XTMP-LIM-001] [XTMP-LIM-002] [XTMP-LIM-003]
+func (s *Session) payloadLimit() uint32 {
+	switch {
+	case s.state < Established:
+		return payloadBeforeSession
+	case s.role == Server:
+		return frameToServer
+	default:
+		return frameToClient
+	}
+}
+
+// refuseLength answers step 4: a clear Error before a session, a sealed one
+// within it, silence in between.
+func (s *Session) refuseLength(now Now, p *Path, h *wire.Header) {
+	switch {
+	case s.state == Start:
+		s.refuseHello(now, p, wire.PayloadTooLarge, "at most 8208 bytes before a session", h.PayloadLength)
+	case s.state >= Established && h.Type != wire.TypeError: // an Error is never answered by an Error
+		s.traceRefused(now, 4, h, wire.ErrTooLong)
+		s.fail(now, p, &Error{Code: wire.PayloadTooLarge, Scope: wire.ScopePath}, h.PayloadLength)
+	default:
+		s.refuse(now, p, 4, h, wire.ErrTooLong)
+	}
+}
+
+// receiveFrame is steps 6 to 13 for a whole frame.
+func (s *Session) receiveFrame(now Now, p *Path, f []byte, h *wire.Header) {
+	if h.Clear() {
+		s.receiveClear(now, p, f, h)
+		return
+	}
+	if s.state < Established {
+		s.receiveHandshakeFrame(now, p, f, h)
+		return
+	}
+	if h.SessionID != s.id || h.Encryption != s.suite || h.KeyID != p.recv.KeyID() { // step 6
+		s.refuse(now, p, 6, h, errUnknownKey)
+		return
+	}
+	if !wire.VerifyChecksum(f, h.Checksum) { // step 7
+		s.refuse(now, p, 7, h, errChecksum)
+		return
+	}
+	if !p.stampInWindow(now, h.Timestamp) { // step 8
+		s.refuse(now, p, 8, h, errStamp)
+		return
+	}
+	if h.Sequence != p.received { // step 9
+		s.refuse(now, p, 9, h, errSequence)
+		return
+	}
+	plaintext, err := p.recv.Open(f, h.Sequence) // steps 10 and 11
+	if err != nil {
+		s.refuse(now, p, 11, h, err)
+		return
+	}
+	p.received++ // step 12
+	p.receivedAt = now.Elapsed
+	p.state = PathLive
+	if s.cfg.Trace != nil {
+		s.traceFrame(now, trace.FrameReceived, h, len(f))
+	}
+	s.dispatch(now, p, h, plaintext) // step 13
+}
+
+// refuse closes a path without a word: the reaction to every failure of steps
+// 2 to 11 that has no Error. [XTMP-ORD-003]
+func (s *Session) refuse(now Now, p *Path, step uint8, h *wire.Header, why error) {
+	s.traceRefused(now, step, h, why)
+	switch {
+	case s.state == Hello && errors.Is(why, wire.ErrMagic):
+		s.pathLost(now, p, ErrNotXTMP)
+	case s.state == Hello:
+		s.pathLost(now, p, ErrHandshake)
+	default:
+		s.pathLost(now, p, ErrBadFrame)
+	}
+}
+
+// traceRefused reports a frame that failed a step, where somebody listens.
+func (s *Session) traceRefused(now Now, step uint8, h *wire.Header, why error) {
+	if s.cfg.Trace == nil {
+		return
+	}
+	s.traceState(now, trace.Event{
+		Kind: trace.FrameRefused, Step: step, Type: uint8(h.Type), Flags: uint16(h.Flags),
+		Sequence: h.Sequence, Size: wire.Overhead + int(h.PayloadLength), Reason: why.Error(),
+	})
+}
+
+// traceFrame reports a frame that was received or sent.
+func (s *Session) traceFrame(now Now, kind trace.Kind, h *wire.Header, size int) {
+	s.traceState(now, trace.Event{
+		Kind: kind, Type: uint8(h.Type), Flags: uint16(h.Flags), Sequence: h.Sequence, Size: size,
+	})
+}

@@ -1,0 +1,181 @@
+package session
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/bpci/xtmp/refimpl/security"
+	"github.com/bpci/xtmp/refimpl/trace"
+	"github.com/bpci/xtmp/refimpl/wire"
+)
+
+// PathID names a path of one session: its index.
+type PathID uint8
+
+// Session is one session. It has one owner, who calls its methods one at a
+// time.
+type Session struct {
+	cfg   *Config
+	role  Role
+	state State
+	suite wire.Suite
+	id    uint64
+
+	paths   [MaxPaths]*Path
+	current PathID // path on which messages are sent by default
+
+	epoch    uint32
+	root     security.Secret // of epoch
+	exporter security.Secret
+
+	// wallZero is the wall time of the handshake less its monotonic time: own
+	// stamps are wallZero + elapsed, so that steps of the wall clock after the
+	// handshake change nothing.
+	wallZero uint64
+
+	handshake *handshake // until established
+	source    netip.Addr // server: where the session came from
+	settled   bool       // server: Admission counts an established session
+
+	// What holds in this session: announced by the server.
+	idleTimeout time.Duration // T_IDLE
+	ageLimit    time.Duration // T_AGE
+
+	in  midSet   // complete mids of the peer
+	out outgoing // own reliable messages
+
+	establishedAt time.Duration
+	closingSince  time.Duration
+	unsupportedAt time.Duration // when the last unsolicited UNSUPPORTED_TYPE went out
+	unsupported   bool          // whether one ever did
+
+	ping   pinger
+	events []Event
+	err    error
+}
+
+// NewServer returns a session that awaits a ClientHello on its first path.
+// cfg has been validated for role Server. source is the peer's address.
+func NewServer(cfg *Config, now Now, source netip.Addr) *Session {
+	s := &Session{
+		cfg: cfg, role: Server, state: Start, source: source,
+		idleTimeout: cfg.ConnectionTimeout, ageLimit: ageFactor * cfg.KeyRotationInterval,
+	}
+	cfg.Server.Admission.Enter(source)
+	s.paths[0] = newPath(now)
+	return s
+}
+
+// NewClient returns an idle client session; Open starts it. cfg has been
+// validated for role Client.
+func NewClient(cfg *Config) *Session {
+	return &Session{cfg: cfg, role: Client, state: Idle}
+}
+
+// ID returns the session_id, 0 before the server has chosen one.
+func (s *Session) ID() uint64 { return s.id }
+
+// State returns the state of the session.
+func (s *Session) State() State { return s.state }
+
+// Err returns why the session ended, nil while it lives.
+func (s *Session) Err() error { return s.err }
+
+// NextEvent returns the next event, if any.
+func (s *Session) NextEvent() (Event, bool) {
+	if len(s.events) == 0 {
+		return Event{}, false
+	}
+	e := s.events[0]
+	if s.events = s.events[1:]; len(s.events) == 0 {
+		s.events = nil
+	}
+	return e, true
+}
+
+// Fate says what the transport does with a connection once its output is
+// written.
+type Fate uint8
+
+// Fates.
+const (
+	Keep  Fate = iota // go on
+	Drain             // end the sending direction, go on reading until Shut
+	Shut              // close now
+)
+
+// Fate returns the fate of path p.
+func (s *Session) Fate(p PathID) Fate {
+	switch s.paths[p].state {
+	case PathDrain:
+		return Drain
+	case PathShut:
+		return Shut
+	default:
+		return Keep
+	}
+}
+
+// Lost says that the connection of path p ended: end of stream or an error.
+func (s *Session) Lost(now Now, p PathID) {
+	if s.state == Hello {
+		s.pathLost(now, s.paths[p], ErrRefused)
+		return
+	}
+	s.pathLost(now, s.paths[p], ErrTruncated)
+}
+
+// pathLost shuts a path. A session has no other path so far, and without
+// Attach it ends with its connection.
+func (s *Session) pathLost(now Now, p *Path, why error) {
+	if p.state == PathShut {
+		return
+	}
+	p.shut()
+	s.traceState(now, trace.Event{Kind: trace.PathClosed, Reason: why.Error()})
+	s.end(now, why)
+}
+
+// end makes the session Closed for a reason and erases it.
+func (s *Session) end(now Now, why error) {
+	if s.state == Closed {
+		return
+	}
+	s.setState(now, Closed)
+	s.err = why
+	s.event(Event{Kind: EventClosed, Err: why})
+	s.root, s.exporter = security.Secret{}, security.Secret{}
+	if s.handshake != nil {
+		s.handshake.erase()
+		s.handshake = nil
+	}
+	s.out, s.in = outgoing{}, midSet{}
+	for _, p := range s.paths {
+		if p != nil {
+			p.erase()
+		}
+	}
+	if s.role == Server {
+		s.hold()
+		s.cfg.Server.Admission.Leave(s.source, s.settled)
+	}
+}
+
+func (s *Session) setState(now Now, state State) {
+	s.state = state
+	s.traceState(now, trace.Event{Kind: trace.StateChanged, State: state.String()})
+}
+
+func (s *Session) event(e Event) { s.events = append(s.events, e) }
+
+// traceState completes and reports an event, where somebody listens.
+func (s *Session) traceState(now Now, e trace.Event) {
+	if s.cfg.Trace == nil {
+		return
+	}
+	e.Elapsed, e.SessionID = now.Elapsed, s.id
+	s.cfg.Trace(e)
+}
+
+// stamp is the timestamp of a frame that is sent now.
+func (s *Session) stamp(now Now) uint64 { return s.wallZero + micros(now.Elapsed) }

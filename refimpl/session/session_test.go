@@ -1,0 +1,265 @@
+package session
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/bpci/xtmp/refimpl/security"
+	"github.com/bpci/xtmp/refimpl/wire"
+)
+
+func TestHandshake(t *testing.T) {
+	p := newPair(t, nil)
+	p.connect()
+	p.established()
+	if p.client.ID() != p.server.ID() || p.client.ID() == 0 {
+		t.Errorf("session_id: client %x, server %x", p.client.ID(), p.server.ID())
+	}
+	if p.client.root != p.server.root || p.client.exporter != p.server.exporter {
+		t.Error("the two sides hold different secrets")
+	}
+	if p.client.handshake != nil || p.server.handshake != nil {
+		t.Error("handshake secrets outlive the handshake")
+	}
+	e := p.events[p.client]
+	if len(e) != 1 || e[0].Kind != EventEstablished || e[0].Identity.Fingerprint != p.identity.Fingerprint() {
+		t.Errorf("client events %+v", e)
+	}
+	if a := p.admission; a.half != 0 || a.settled != 1 {
+		t.Errorf("admission holds %d half-open, %d settled", a.half, a.settled)
+	}
+	// HandshakeDone is mid 1; the client acknowledges it within T_ACK.
+	if len(p.server.out.unacked) != 1 {
+		t.Fatalf("server waits for %d Acks, want 1", len(p.server.out.unacked))
+	}
+	p.pass(ackDelay)
+	if !p.server.out.idle() {
+		t.Error("HandshakeDone was not acknowledged within T_ACK")
+	}
+}
+
+func TestHandshakeWithoutKeyWhenPinHoldsIt(t *testing.T) {
+	p := newPair(t, func(p *pair) { p.clientCfg.Client.Pins[0].Key = p.identity.Key() })
+	p.connect()
+	p.established()
+}
+
+func TestPing(t *testing.T) {
+	p := newPair(t, nil)
+	p.connect()
+	p.established()
+	token, ok := p.client.Ping()
+	if !ok {
+		t.Fatal("Ping refused")
+	}
+	p.settle()
+	events := p.events[p.client]
+	if last := events[len(events)-1]; last.Kind != EventPong || last.Token != token {
+		t.Errorf("last event %+v, want pong %d", last, token)
+	}
+}
+
+func TestClose(t *testing.T) {
+	for _, who := range []string{"client", "server"} {
+		p := newPair(t, nil)
+		p.connect()
+		p.established()
+		closer, other := p.client, p.server
+		if who == "server" {
+			closer, other = p.server, p.client
+		}
+		closer.Close(p.now)
+		p.settle()
+		p.pass(ackDelay) // the server waits for the Ack of HandshakeDone
+		if !errors.Is(closer.Err(), ErrClosed) || !errors.Is(other.Err(), ErrClosed) {
+			t.Errorf("%s closes: closer %v, other %v", who, closer.Err(), other.Err())
+		}
+		if closer.Fate(0) != Drain || other.Fate(0) != Shut {
+			t.Errorf("%s closes: fates %v and %v", who, closer.Fate(0), other.Fate(0))
+		}
+		p.pass(lingerTimeout)
+		if closer.Fate(0) != Shut {
+			t.Errorf("%s closes: still there after T_LINGER", who)
+		}
+		if p.admission.settled != 0 {
+			t.Errorf("%s closes: admission still holds the session", who)
+		}
+	}
+}
+
+func TestCloseWithoutAck(t *testing.T) {
+	p := newPair(t, nil)
+	p.connect()
+	p.established()
+	p.server.Close(p.now)
+	// The client's Ack never arrives.
+	p.client.paths[0].ackCount = 0
+	p.pass(closeTimeout - time.Millisecond)
+	if p.server.State() != Closing {
+		t.Fatalf("server %v before T_CLOSE", p.server.State())
+	}
+	p.pass(time.Millisecond)
+	if !errors.Is(p.server.Err(), ErrClosed) || !errors.Is(p.client.Err(), ErrClosed) {
+		t.Errorf("server %v, client %v", p.server.Err(), p.client.Err())
+	}
+}
+
+func TestWrongPin(t *testing.T) {
+	other := security.Fingerprint{1, 2, 3}
+	p := newPair(t, func(p *pair) {
+		p.clientCfg.Client.Pins = []security.Pin{{Kind: security.KindEd25519, Fingerprint: other}}
+	})
+	p.connect()
+	var pin *PinError
+	if !errors.As(p.client.Err(), &pin) || pin.Met != p.identity.Fingerprint() || pin.Expected[0].Fingerprint != other {
+		t.Fatalf("client: %v", p.client.Err())
+	}
+	if len(p.toServer) != 0 || p.client.Fate(0) != Shut {
+		t.Error("a client that refuses sends something, or keeps the connection")
+	}
+}
+
+func TestUnknownHostRefusedUnlessTrustNew(t *testing.T) {
+	p := newPair(t, func(p *pair) { p.clientCfg.Client.Pins = nil })
+	p.connect()
+	var pin *PinError
+	if !errors.As(p.client.Err(), &pin) {
+		t.Fatalf("without pins: %v", p.client.Err())
+	}
+	p = newPair(t, func(p *pair) { p.clientCfg.Client.Pins, p.clientCfg.Client.TrustNew = nil, true })
+	p.connect()
+	p.established()
+}
+
+// TestClockSkew lets each side in turn read a clock that is off while it
+// judges the other.
+func TestClockSkew(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		off  int64 // server's wall − client's wall, µs
+		ok   bool
+	}{
+		{"exactly 300 s ahead", skewMax, true},
+		{"exactly 300 s behind", -skewMax, true},
+		{"a microsecond more", skewMax + 1, false},
+		{"a microsecond less", -skewMax - 1, false},
+	} {
+		t.Run("client judges/"+c.name, func(t *testing.T) {
+			p := newPair(t, nil)
+			p.client.Open(p.now)
+			p.write('c', p.client, &p.toServer)
+			p.deliver(p.server, &p.toServer)
+			p.write('s', p.server, &p.toClient)
+			p.now.Wall = uint64(int64(p.now.Wall) - c.off)
+			p.settle()
+			var skew *SkewError
+			if refused := errors.As(p.client.Err(), &skew); refused == c.ok {
+				t.Errorf("client: %v", p.client.Err())
+			}
+			if !c.ok && p.server.State() != Half {
+				t.Errorf("server is %v: the client said something", p.server.State())
+			}
+		})
+		t.Run("server judges/"+c.name, func(t *testing.T) {
+			p := newPair(t, nil)
+			p.client.Open(p.now)
+			p.write('c', p.client, &p.toServer)
+			p.now.Wall = uint64(int64(p.now.Wall) + c.off)
+			p.settle() // the client reads the same clock, so only the server sees a difference
+			if c.ok {
+				p.established()
+				return
+			}
+			var e *Error
+			if !errors.As(p.client.Err(), &e) || e.Code != wire.ClockSkew || !e.Peer || e.Scope != wire.ScopeSession {
+				t.Errorf("client: %v", p.client.Err())
+			}
+			if p.server.State() != Closed || p.admission.half != 0 || p.admission.settled != 0 {
+				t.Errorf("server is %v, admission %+v", p.server.State(), *p.admission)
+			}
+		})
+	}
+}
+
+func TestIdleAndHeartbeat(t *testing.T) {
+	p := newPair(t, nil)
+	p.connect()
+	p.established()
+	p.pass(time.Hour)
+	p.established()
+	if p.client.ping.last < 100 || p.client.ping.last > 125 {
+		t.Errorf("client sent %d PINGs in an hour, want about 120", p.client.ping.last)
+	}
+	if p.server.ping.last != 0 {
+		t.Errorf("server sent %d PINGs on a path that is not silent", p.server.ping.last)
+	}
+	// The client falls silent: the server probes after three intervals, then
+	// closes at connection_timeout.
+	silent := p.now.Elapsed
+	for p.server.State() != Closed {
+		at, _ := p.server.Deadline()
+		p.now.Elapsed = at
+		p.server.Advance(p.now)
+		p.server.AppendOutput(p.now, 0, nil)
+	}
+	if !errors.Is(p.server.Err(), ErrIdle) || p.now.Elapsed-silent > DefaultConnectionTimeout {
+		t.Errorf("server ends with %v after %v of silence", p.server.Err(), p.now.Elapsed-silent)
+	}
+	if n := p.server.ping.last; n < 5 || n > 8 {
+		t.Errorf("server sent %d PINGs between 90 s and 300 s, want one per 30 s", n)
+	}
+}
+
+func TestAge(t *testing.T) {
+	p := newPair(t, func(p *pair) { p.serverCfg.KeyRotationInterval = time.Minute })
+	p.connect()
+	p.pass(7 * time.Minute)
+	var e *Error
+	if !errors.As(p.client.Err(), &e) || e.Code != wire.SessionExpired {
+		t.Errorf("client: %v", p.client.Err())
+	}
+	if !errors.As(p.server.Err(), &e) || e.Code != wire.SessionExpired {
+		t.Errorf("server: %v", p.server.Err())
+	}
+}
+
+func TestStepOfWallClockChangesNothing(t *testing.T) {
+	p := newPair(t, nil)
+	p.connect()
+	for _, step := range []uint64{3600e6, 1 << 63} {
+		p.now.Wall += step
+		p.client.Ping()
+		p.settle()
+		p.established()
+	}
+}
+
+func TestTimers(t *testing.T) {
+	p := newPair(t, nil)
+	p.pass(handshakeTimeout)
+	if !errors.Is(p.server.Err(), ErrTimeout) || p.server.Fate(0) != Shut {
+		t.Errorf("no ClientHello: %v", p.server.Err())
+	}
+	p = newPair(t, nil)
+	p.client.Open(p.now)
+	p.client.AppendOutput(p.now, 0, nil) // lost
+	p.pass(DefaultConnectTimeout - 1)
+	if p.client.State() != Hello {
+		t.Errorf("client %v before T_CONNECT", p.client.State())
+	}
+	p.pass(1)
+	if !errors.Is(p.client.Err(), ErrTimeout) {
+		t.Errorf("no answer to ClientHello: %v", p.client.Err())
+	}
+	p = newPair(t, nil)
+	p.connect()
+	p.pass(ackDelay)
+	p.server.Receive(p.now, 0, []byte{'X'})
+	p.pass(frameTimeout - 1)
+	p.established()
+	p.pass(1)
+	if !errors.Is(p.server.Err(), ErrBadFrame) {
+		t.Errorf("an incomplete frame after T_FRAME: %v", p.server.Err())
+	}
+}

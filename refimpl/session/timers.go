@@ -1,0 +1,128 @@
+package session
+
+import (
+	"time"
+
+	"github.com/bpci/xtmp/refimpl/wire"
+)
+
+// never is a deadline that does not come.
+const never = time.Duration(1<<63 - 1)
+
+// Deadline returns when Advance has something to do, as a monotonic reading;
+// false if it never has.
+func (s *Session) Deadline() (time.Duration, bool) {
+	d := never
+	for _, p := range s.paths {
+		if p != nil {
+			d = min(d, s.pathDeadline(p))
+		}
+	}
+	switch s.state {
+	case Established:
+		d = min(d, s.establishedAt+s.ageLimit)
+	case Closing:
+		d = min(d, s.closingSince+closeTimeout)
+	case Idle, Start, Hello, Half, Closed:
+	}
+	return d, d != never
+}
+
+func (s *Session) pathDeadline(p *Path) time.Duration {
+	switch {
+	case p.state == PathShut:
+		return never
+	case p.state == PathDrain:
+		return p.drainAt + lingerTimeout
+	case s.state == Start || s.state == Half:
+		return p.openedAt + handshakeTimeout
+	case s.state == Hello:
+		return p.openedAt + s.cfg.Client.ConnectTimeout
+	}
+	d := p.receivedAt + s.idleTimeout
+	if p.split.Pending() > 0 {
+		d = min(d, p.frameAt+frameTimeout)
+	}
+	if p.ackCount > 0 && !p.ackLate {
+		d = min(d, p.ackSince+ackDelay)
+	}
+	if s.state == Established && !s.ping.wanted {
+		d = min(d, s.pingAt(p))
+	}
+	return d
+}
+
+// pingAt is when a PING is due on a silent path: a client after
+// heartbeat_interval without sending, a server after three intervals without
+// hearing and then once per interval. [XTMP-HBT-018] [XTMP-HBT-022]
+func (s *Session) pingAt(p *Path) time.Duration {
+	if s.role == Client {
+		return p.sentAt + min(s.cfg.HeartbeatInterval, s.idleTimeout/missedIntervals)
+	}
+	return max(p.receivedAt+missedIntervals*s.cfg.HeartbeatInterval, p.sentAt+s.cfg.HeartbeatInterval)
+}
+
+// Advance does what is due at now.
+func (s *Session) Advance(now Now) {
+	for _, p := range s.paths {
+		if p != nil {
+			s.advancePath(now, p)
+		}
+	}
+	switch {
+	case s.state == Established && now.Elapsed >= s.establishedAt+s.ageLimit:
+		p := s.paths[s.current]
+		p.raw = s.appendDisconnect(now, p, p.raw, wire.SessionExpired)
+	case s.state == Closing && now.Elapsed >= s.closingSince+closeTimeout:
+		p := s.paths[s.current]
+		p.raw = s.appendDisconnect(now, p, p.raw, wire.NoError)
+	}
+}
+
+func (s *Session) advancePath(now Now, p *Path) {
+	switch {
+	case p.state == PathShut:
+	case p.state == PathDrain:
+		if now.Elapsed >= p.drainAt+lingerTimeout {
+			p.shut()
+		}
+	case s.state == Start || s.state == Half:
+		if now.Elapsed >= p.openedAt+handshakeTimeout {
+			s.pathLost(now, p, ErrTimeout)
+		}
+	case s.state == Hello:
+		if now.Elapsed >= p.openedAt+s.cfg.Client.ConnectTimeout {
+			s.pathLost(now, p, ErrTimeout)
+		}
+	case now.Elapsed >= p.receivedAt+s.idleTimeout:
+		s.pathLost(now, p, ErrIdle)
+	case p.split.Pending() > 0 && now.Elapsed >= p.frameAt+frameTimeout:
+		s.pathLost(now, p, ErrBadFrame)
+	default:
+		if now.Elapsed >= p.receivedAt+missedIntervals*s.cfg.HeartbeatInterval && p.state == PathLive {
+			p.state = PathSuspect
+		}
+		if p.ackCount > 0 && now.Elapsed >= p.ackSince+ackDelay {
+			p.ackLate = true
+		}
+		if s.state == Established && now.Elapsed >= s.pingAt(p) {
+			s.Ping()
+		}
+	}
+}
+
+// Close ends the session in order: no new work, replies and Acks are awaited
+// for up to 5 s, then Disconnect. A session that is not established ends at
+// once and in silence.
+func (s *Session) Close(now Now) {
+	switch s.state {
+	case Established:
+		s.closingSince = now.Elapsed
+		s.setState(now, Closing)
+	case Closing, Closed:
+	case Idle:
+		s.end(now, ErrClosed)
+	case Start, Hello, Half:
+		s.pathLost(now, s.paths[s.current], ErrClosed)
+	}
+}

@@ -1,0 +1,20 @@
+// Package transport runs endpoints on real sockets: one event loop per core,
+// each the owner of one endpoint.Endpoint.
+//
+//	            ┌──────────── Server ────────────┐
+//	listener ──▶│ loop 0: epoll ─ Endpoint 0     │   accepts, and deals connections out in turn
+//	            │ loop 1: epoll ─ Endpoint 1     │
+//	            │ …              shared: Admission behind a lock
+//	            └────────────────────────────────┘
+//
+//	one wake-up of a loop:  wait ─▶ read every ready connection into one shared buffer,
+//	                        Receive in place ─▶ Advance if due ─▶ one write per connection
+//
+// A connection costs a descriptor, a small struct and its session: no goroutine
+// and no buffer while it is idle. What a socket does not take at once is kept
+// for that connection, and until it is gone the endpoint is asked for no more,
+// so that a peer that does not read holds nothing but its own bounded queue.
+//
+// The loops need Linux. Elapsed time is CLOCK_BOOTTIME, which counts through
+// suspend. What bytes mean is not decided here.
+package transport
