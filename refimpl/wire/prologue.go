@@ -82,7 +82,7 @@ func (p *Prologue) Append(dst []byte, f Flags) []byte {
 		dst = binary.BigEndian.AppendUint16(dst, p.Index)
 		dst = binary.BigEndian.AppendUint16(dst, p.Count)
 	}
-	if f.Has(FlagCompressed) && p.Index == 0 {
+	if f.Has(FlagCompressed) && (p.Index == 0 || !f.Has(FlagFragment)) {
 		dst = binary.BigEndian.AppendUint32(dst, p.OriginalLen)
 	}
 	return dst

@@ -1,0 +1,133 @@
+package wire
+
+import (
+	"testing"
+
+	"github.com/bpci/xtmp/spec"
+)
+
+// TestConstantsEqualRegistry compares every constant of this package that the
+// specification also holds as data, both ways where the registry is a list.
+func TestConstantsEqualRegistry(t *testing.T) {
+	r := spec.Default()
+	types := map[uint8]string{}
+	for _, m := range r.Types {
+		types[m.Code] = m.Name
+		if got := MessageType(m.Code).String(); got != m.Name {
+			t.Errorf("type 0x%02x is %q here, %q in the registry", m.Code, got, m.Name)
+		}
+	}
+	for code := range 256 {
+		named := MessageType(code).String() != "type 0x"+hex2(code)
+		if _, listed := types[uint8(code)]; named != listed {
+			t.Errorf("type 0x%02x: named here %v, listed in the registry %v", code, named, listed)
+		}
+	}
+	var defined Flags
+	for _, f := range r.Flags {
+		defined |= Flags(f.Value)
+		if got := Flags(f.Value).String(); got != f.Name {
+			t.Errorf("flag 0x%04x is %q here, %q in the registry", f.Value, got, f.Name)
+		}
+	}
+	if defined != flagsDefined {
+		t.Errorf("defined flags 0x%04x here, 0x%04x in the registry", flagsDefined, defined)
+	}
+	listed := map[Code]bool{}
+	for _, e := range r.Errors {
+		c := Code(e.Code)
+		listed[c] = true
+		if c.String() != e.Name || c.Class().String() != e.Class {
+			t.Errorf("error 0x%02x is %v (%v) here, %s (%s) in the registry", e.Code, c, c.Class(), e.Name, e.Class)
+		}
+	}
+	for c := Code(1); c < 0x200; c++ {
+		if _, known := c.info(); known != listed[c] {
+			t.Errorf("error 0x%02x: known here %v, listed in the registry %v", uint16(c), known, listed[c])
+		}
+	}
+	for _, k := range r.HeartbeatKinds {
+		want := map[string]HeartbeatKind{
+			"PING": Ping, "PONG": Pong, "PATH_CHALLENGE": PathChallenge, "PATH_RESPONSE": PathResponse, "REKEY_REQUEST": RekeyRequest,
+		}
+		if got, ok := want[k.Name]; !ok || int(got) != int(k.Value) {
+			t.Errorf("heartbeat kind %d %s", k.Value, k.Name)
+		}
+	}
+}
+
+func hex2(n int) string { return string("0123456789abcdef"[n>>4]) + string("0123456789abcdef"[n&15]) }
+
+// TestSizesEqualRegistry compares layouts.
+func TestSizesEqualRegistry(t *testing.T) {
+	r := spec.Default()
+	for name, want := range map[string]int{
+		"frame": Overhead, "envelope": EnvelopeSize, "server_params": ParamsSize, "handshake_done": HandshakeDoneSize,
+		"disconnect": DisconnectSize, "server_signature_1": Ed25519Signature, "server_finished": MACSize, "client_finish": MACSize,
+	} {
+		l, ok := r.Layout(name)
+		if !ok {
+			t.Errorf("no layout %s", name)
+			continue
+		}
+		if got := l.Prefix(); got != want && l.Size != want {
+			t.Errorf("%s: %d here, prefix %d size %d in the registry", name, want, got, l.Size)
+		}
+	}
+	for name, want := range map[string]uint64{
+		"payload_max": MaxPayload, "handshake_message": MaxHandshakeMessage, "heartbeat_payload_max": MaxHeartbeat,
+		"error_text": MaxErrorText, "sequence_end": MaxSequence, "aad": AADSize, "nonce": NonceSize, "tag": TagSize,
+	} {
+		l, ok := r.Limit(name)
+		if !ok || uint64(l.Value) != want {
+			t.Errorf("%s: %d here, %v in the registry", name, want, l.Value)
+		}
+	}
+}
+
+// TestFlagsEqualMatrix judges every type and every combination of flags by the
+// registry's matrix and by LegalFlags.
+func TestFlagsEqualMatrix(t *testing.T) {
+	r := spec.Default()
+	for code := 1; code < 256; code++ {
+		typ := MessageType(code)
+		if typ.Reserved() {
+			continue
+		}
+		for f := Flags(0); f <= flagsDefined; f += 2 { // ENCRYPTED follows the suite
+			want := false
+			for _, row := range r.FlagMatrix {
+				want = want || matches(row, uint8(code), f)
+			}
+			if got := LegalFlags(typ, f); got != want {
+				t.Errorf("%v with %v: legal %v here, %v in the matrix", typ, f, got, want)
+			}
+		}
+	}
+}
+
+// matches reports whether a row for sealed frames allows flags f on a type.
+func matches(row spec.FlagRow, code uint8, f Flags) bool {
+	if len(row.Slots) == 1 && row.Slots[0] == "clear" {
+		return false
+	}
+	in := false
+	for _, span := range row.Types {
+		in = in || code >= span.From && code <= span.To
+	}
+	if !in {
+		return false
+	}
+	for _, c := range []struct {
+		bit  Flags
+		rule spec.FlagRule
+	}{
+		{FlagRequiresAck, row.RequiresAck}, {FlagReply, row.Reply}, {FlagStreaming, row.Streaming},
+		{FlagPriority, row.Priority}, {FlagFragment, row.Fragment}, {FlagCompressed, row.Compressed},
+	} {
+		if c.rule == "set" && f&c.bit == 0 || c.rule == "clear" && f&c.bit != 0 {
+			return false
+		}
+	}
+	return true
+}
