@@ -1,0 +1,27 @@
+// Command bpci-xtmp-server is the reference server of XTMP/1.
+//
+//	bpci-xtmp-server keygen --out identity.pem     make an identity key, print its fingerprint
+//	bpci-xtmp-server start --config server.yaml    serve until SIGTERM or SIGINT
+//
+// On standard output stands what programs read: the fingerprint of keygen, and
+// one line of start once it serves:
+//
+//	READY tcp=host:port udp=- fingerprint=HEX
+//
+// The log goes to standard error. Exit codes: 0 after an orderly end, 1 when
+// serving failed, 2 when the start was refused: configuration, key or address.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}

@@ -1,0 +1,26 @@
+// Command xtmp-mutant runs servers that are wrong in exactly one way, for the
+// conformance suite to find out.
+//
+//	xtmp-mutant list          one JSON object per line: name, requirement, description
+//	xtmp-mutant serve NAME    a server with that fault; prints READY like bpci-xtmp-server
+//	xtmp-mutant overlay DIR   write the changed sources and overlay.json for go build -overlay
+//
+// Only a build with the overlay can serve:
+//
+//	go run ./cmd/xtmp-mutant overlay out/mutants
+//	go build -overlay out/mutants/overlay.json -o out/mutants/xtmp-mutant ./cmd/xtmp-mutant
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
