@@ -92,7 +92,7 @@ func (s *Session) firstFrame(now Now, p *Path, h *wire.Header, pro *wire.Prologu
 
 // unexpected ends the session with UNEXPECTED_MESSAGE.
 func (s *Session) unexpected(now Now, p *Path, what string) {
-	s.fail(now, p, &Error{Code: wire.UnexpectedMessage, Scope: wire.ScopeSession, Text: what}, 0)
+	s.fail(now, p, &Error{Code: wire.UnexpectedMessage, Scope: wire.ScopeSession, Text: what}, p.received-1, 0)
 }
 
 // receiveLateHandshake handles 0x01 at a server and 0x02 at a client, under a
@@ -223,18 +223,17 @@ func (s *Session) receiveError(now Now, p *Path, h *wire.Header, body []byte) {
 	}
 }
 
-// violation ends the session with PROTOCOL_VIOLATION. [XTMP-ERR-027]
+// violation ends the session with PROTOCOL_VIOLATION because of the frame that
+// was opened last. [XTMP-ERR-027]
 func (s *Session) violation(now Now, p *Path, what string) {
-	s.fail(now, p, &Error{Code: wire.ProtocolViolation, Scope: wire.ScopeSession, Text: what}, 0)
+	s.fail(now, p, &Error{Code: wire.ProtocolViolation, Scope: wire.ScopeSession, Text: what}, p.received-1, 0)
 }
 
 // fail sends a final Error on the path of its cause, then ends the session.
+// cause is the sequence number of the offending frame, or wire.NoSequence;
 // refused is the payload_length of a refused frame, which is then discarded.
-func (s *Session) fail(now Now, p *Path, e *Error, refused uint32) {
-	body := wire.Error{Code: e.Code, Scope: e.Scope, RefSequence: wire.NoSequence, Text: []byte(e.Text)}
-	if refused == 0 && p.received > 0 {
-		body.RefSequence = p.received - 1 // the frame that was just opened
-	}
+func (s *Session) fail(now Now, p *Path, e *Error, cause uint64, refused uint32) {
+	body := wire.Error{Code: e.Code, Scope: e.Scope, RefSequence: cause, Text: []byte(e.Text)}
 	p.raw = s.seal(now, p, p.raw, wire.TypeError, 0, nil, body.Append(nil))
 	p.drain(now, refused)
 	s.end(now, e)

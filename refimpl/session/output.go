@@ -90,7 +90,7 @@ func (s *Session) appendReliable(now Now, p *Path, dst []byte, m message) []byte
 // ends the session instead.
 func (s *Session) seal(now Now, p *Path, dst []byte, t wire.MessageType, f wire.Flags, pro *wire.Prologue, body []byte) []byte {
 	if p.send.Spent() && t != wire.TypeError { // [XTMP-NON-017]
-		s.fail(now, p, &Error{Code: wire.KeyLimit, Scope: wire.ScopeSession}, 0)
+		s.fail(now, p, &Error{Code: wire.KeyLimit, Scope: wire.ScopeSession}, wire.NoSequence, 0)
 		return dst
 	}
 	dst, start := security.Reserve(dst)

@@ -68,7 +68,7 @@ func (s *Session) outOfMemory(now Now, p *Path) {
 		s.pathLost(now, p, ErrBadFrame)
 		return
 	}
-	s.fail(now, p, &Error{Code: wire.Internal, Scope: wire.ScopeSession, Text: "receive memory is exhausted"}, 0)
+	s.fail(now, p, &Error{Code: wire.Internal, Scope: wire.ScopeSession, Text: "receive memory is exhausted"}, wire.NoSequence, 0)
 }
 
 // discard counts what arrives behind the final frame. [XTMP-DSC-013]
@@ -165,7 +165,7 @@ func (s *Session) refuseLength(now Now, p *Path, h *wire.Header) {
 		s.refuseHello(now, p, wire.PayloadTooLarge, "at most 8208 bytes before a session", h.PayloadLength)
 	case s.state >= Established && h.Type != wire.TypeError: // an Error is never answered by an Error
 		s.traceRefused(now, 4, h, wire.ErrTooLong)
-		s.fail(now, p, &Error{Code: wire.PayloadTooLarge, Scope: wire.ScopePath}, h.PayloadLength)
+		s.fail(now, p, &Error{Code: wire.PayloadTooLarge, Scope: wire.ScopePath}, wire.NoSequence, h.PayloadLength)
 	default:
 		s.refuse(now, p, 4, h, wire.ErrTooLong)
 	}
