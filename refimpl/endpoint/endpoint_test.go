@@ -192,7 +192,9 @@ func TestLimits(t *testing.T) {
 		var e *session.Error
 		return errors.As(p.client.Err(), &e) && e.Code == wire.ServerBusy && e.Peer
 	}
-	v6 := func(n byte) netip.Addr { return netip.AddrFrom16([16]byte{0x20, 1, 15: n}) }
+	same := func(int) netip.Addr { return home }
+	v4 := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{127, 0, 0, byte(i)}) }
+	v6 := func(i int) netip.Addr { return netip.AddrFrom16([16]byte{0x20, 1, 15: byte(i)}) }
 	for _, c := range []struct {
 		name   string
 		limits Limits
@@ -200,11 +202,11 @@ func TestLimits(t *testing.T) {
 		half   bool // connections stay half-open
 		want   int  // how many are let in
 	}{
-		{"connections per client", Limits{}, func(int) netip.Addr { return home }, false, 10},
-		{"connections per client, off", Limits{ConnectionsPerClient: -1, SessionsPerSource: 20}, func(int) netip.Addr { return home }, false, 20},
-		{"one /64 is one source", Limits{}, func(i int) netip.Addr { return v6(byte(i)) }, false, 10},
-		{"half-open per source", Limits{HalfOpenPerSource: 3}, func(int) netip.Addr { return home }, true, 3},
-		{"half-open in total", Limits{HalfOpen: 4}, func(i int) netip.Addr { return netip.AddrFrom4([4]byte{127, 0, 0, byte(i)}) }, true, 4},
+		{"connections per client", Limits{}, same, false, 10},
+		{"sessions per source", Limits{ConnectionsPerClient: -1, SessionsPerSource: 20}, same, false, 20},
+		{"one /64 is one source", Limits{}, v6, false, 10},
+		{"half-open per source", Limits{HalfOpenPerSource: 3}, same, true, 3},
+		{"half-open in total", Limits{HalfOpen: 4}, v4, true, 4},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, c.limits)
@@ -248,7 +250,9 @@ func TestReceiveMemory(t *testing.T) {
 	for i := range 2 {
 		p := w.dial(home)
 		w.settle()
-		head := wire.Header{Version: 1, Type: wire.TypeProbe, Flags: wire.FlagEncrypted, Encryption: 1, PayloadLength: 65_000, KeyID: [16]byte{1}}
+		head := wire.Header{
+			Version: 1, Type: wire.TypeProbe, Flags: wire.FlagEncrypted, Encryption: 1, PayloadLength: 65_000, KeyID: [16]byte{1},
+		}
 		head.Put(frame, nil)
 		w.server.Receive(w.now, p.id, frame)
 		w.settle()

@@ -32,7 +32,7 @@ type Mutant struct {
 	Unless string
 
 	// Or a replacement: Old becomes New, in which $on is true while the fault is
-	// switched on.
+	// switched on. Both may begin with a line break, which is dropped.
 	Old, New string
 }
 
@@ -80,7 +80,8 @@ func mutantOn(name string) bool { return os.Getenv("` + Switch + `") == name }
 func (m *Mutant) on() string { return fmt.Sprintf("mutantOn(%q)", m.Name) }
 
 func (m *Mutant) apply(text string) (string, error) {
-	from, to := m.Old, strings.ReplaceAll(m.New, "$on", m.on())
+	from := strings.TrimPrefix(m.Old, "\n")
+	to := strings.ReplaceAll(strings.TrimPrefix(m.New, "\n"), "$on", m.on())
 	if m.If != "" {
 		// A check that an earlier mutant has weakened reads `if If && !(…) {`.
 		from = "if " + m.If

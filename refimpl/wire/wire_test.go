@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -40,25 +41,31 @@ func bodies() []body {
 	}
 	done := &HandshakeDone{AddressToken: [48]byte{7}, ServerTime: 9}
 	bye := &Disconnect{Reason: SessionExpired, LastSent: 3, LastComplete: 2}
-	fault := &Error{Code: Malformed, Scope: ScopePath, RetryAfterMS: 50, RefSequence: 4, HasToken: true, Token: [16]byte{1}, Text: []byte("why")}
+	fault := &Error{Code: Malformed, Scope: ScopePath, RefSequence: 4, HasToken: true, Token: [16]byte{1}, Text: []byte("why")}
 	return []body{
-		{"ClientHello", hello.Append(nil), func(b []byte) (any, error) { m := new(ClientHello); err := m.Parse(b); return m, err }, &read, true},
-		{"ServerHello", answer.Append(nil), func(b []byte) (any, error) { m := new(ServerHello); err := m.Parse(b); return m, err }, answer, true},
-		{"ServerIdentity", identity.Append(nil), func(b []byte) (any, error) {
-			m := new(ServerIdentity)
-			err := m.Parse(b)
-			return m, err
-		}, identity, true},
-		{"HandshakeDone", done.Append(nil), func(b []byte) (any, error) { m := new(HandshakeDone); err := m.Parse(b); return m, err }, done, true},
-		{"Disconnect", bye.Append(nil), func(b []byte) (any, error) { m := new(Disconnect); err := m.Parse(b); return m, err }, bye, true},
+		{"ClientHello", hello.Append(nil), parser[ClientHello], &read, true},
+		{"ServerHello", answer.Append(nil), parser[ServerHello], answer, true},
+		{"ServerIdentity", identity.Append(nil), parser[ServerIdentity], identity, true},
+		{"HandshakeDone", done.Append(nil), parser[HandshakeDone], done, true},
+		{"Disconnect", bye.Append(nil), parser[Disconnect], bye, true},
 		{"Ack", AppendStreamAck(nil, 99), func(b []byte) (any, error) { return ParseStreamAck(b) }, uint64(99), true},
-		{"Error with token", fault.Append(nil)[:32], func(b []byte) (any, error) { m := new(Error); return nil, m.Parse(b, false) }, nil, false},
+		{"Error with token", fault.Append(nil)[:32], func(b []byte) (any, error) { return nil, new(Error).Parse(b, false) }, nil, false},
 		{"Envelope", append(Envelope{HSType: 5, HandshakeID: 6}.AppendStream(nil, 3), 1, 2, 3), func(b []byte) (any, error) {
 			var e Envelope
 			_, err := ParseStreamEnvelope(b, &e)
 			return e, err
 		}, Envelope{HSType: 5, HandshakeID: 6}, true},
 	}
+}
+
+// parser reads a T with its Parse method.
+func parser[T any, P interface {
+	*T
+	Parse(b []byte) error
+}](b []byte) (any, error) {
+	m := new(T)
+	err := P(m).Parse(b)
+	return m, err
 }
 
 // TestBodies reads each body back, refuses every strict prefix of it, and shows
@@ -177,7 +184,8 @@ func TestPrologueRoundTrip(t *testing.T) {
 		p := Prologue{
 			Mid: rapid.Uint64Min(1).Draw(t, "mid"), ReplyTo: rapid.Uint64().Draw(t, "reply_to"), N: rapid.Uint64().Draw(t, "n"),
 			SubID: rapid.Uint32().Draw(t, "sub_id"), FragID: rapid.Uint32().Draw(t, "frag_id"),
-			Index: rapid.Uint16Range(0, 2).Draw(t, "index"), Count: rapid.Uint16().Draw(t, "count"), OriginalLen: rapid.Uint32().Draw(t, "original_len"),
+			Index: rapid.Uint16Range(0, 2).Draw(t, "index"), Count: rapid.Uint16().Draw(t, "count"),
+			OriginalLen: rapid.Uint32().Draw(t, "original_len"),
 		}
 		rest := rapid.SliceOfN(rapid.Byte(), 0, 9).Draw(t, "body")
 		b := append(p.Append(nil, f), rest...)
@@ -240,7 +248,12 @@ func TestErrorText(t *testing.T) {
 	for _, c := range []struct {
 		text string
 		want int
-	}{{"", 0}, {string(fill(256, 'a')[:20]), 20}, {string(bytes.Repeat([]byte("ü"), 200)), 256}, {"x" + string(bytes.Repeat([]byte("ü"), 200)), 255}} {
+	}{
+		{"", 0},
+		{string(fill(20, 'a')), 20},
+		{strings.Repeat("ü", 200), 256},
+		{"x" + strings.Repeat("ü", 200), 255},
+	} {
 		e := Error{Text: []byte(c.text)}
 		var got Error
 		if err := got.Parse(e.Append(nil), true); err != nil || len(got.Text) != c.want {
