@@ -107,7 +107,7 @@ func overlay(ctx context.Context, dir string) error {
 	}
 	replace := map[string]string{}
 	for file, text := range changed {
-		to := filepath.Join(dir, "src", filepath.FromSlash(file))
+		to := filepath.Join(dir, "_src", filepath.FromSlash(file))
 		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 			return err
 		}

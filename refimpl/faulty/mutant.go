@@ -83,15 +83,13 @@ func (m *Mutant) apply(text string) (string, error) {
 	from := strings.TrimPrefix(m.Old, "\n")
 	to := strings.ReplaceAll(strings.TrimPrefix(m.New, "\n"), "$on", m.on())
 	if m.If != "" {
-		// A check that an earlier mutant has weakened reads `if If && !(…) {`.
-		from = "if " + m.If
-		to = fmt.Sprintf("if !(%s && (%s)) && %s", m.on(), m.Unless, m.If)
-		if needsParentheses(m.If) {
-			to = fmt.Sprintf("if !(%s && (%s)) && (%s)", m.on(), m.Unless, m.If)
-		}
-		if !strings.Contains(text, from+" {") {
-			from = m.weakened()
-			to = fmt.Sprintf("!(%s && (%s)) && %s", m.on(), m.Unless, from)
+		// The check itself still runs: it may do more than check. One that an
+		// earlier mutant has weakened stands in parentheses already.
+		from = "if " + m.If + " {"
+		to = fmt.Sprintf("if (%s) && !(%s && (%s)) {", m.If, m.on(), m.Unless)
+		if weakened := "if (" + m.If + ") &&"; strings.Contains(text, weakened) {
+			from = weakened
+			to = fmt.Sprintf("%s !(%s && (%s)) &&", weakened, m.on(), m.Unless)
 		}
 	}
 	if n := strings.Count(text, from); n != 1 {
@@ -99,16 +97,6 @@ func (m *Mutant) apply(text string) (string, error) {
 	}
 	return strings.Replace(text, from, to, 1), nil
 }
-
-// weakened is how the condition stands after an earlier mutant.
-func (m *Mutant) weakened() string {
-	if needsParentheses(m.If) {
-		return "(" + m.If + ") {"
-	}
-	return m.If + " {"
-}
-
-func needsParentheses(condition string) bool { return strings.Contains(condition, "||") }
 
 // packageOf returns folder and package name of a file.
 func packageOf(file string) (dir, name string) {

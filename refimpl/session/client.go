@@ -211,13 +211,13 @@ func (s *Session) trustedKey(m *wire.ServerIdentity) ([]byte, error) {
 
 // receiveHandshakeDone is the server's first path frame: its mid 1.
 func (s *Session) receiveHandshakeDone(now Now, p *Path, env *wire.Envelope, body []byte) {
+	if s.handshake == nil || env.HandshakeID != s.handshake.id { // [XTMP-HSK-060] [XTMP-HSK-061]
+		s.unexpected(now, p, "HandshakeDone is not for this handshake")
+		return
+	}
 	var done wire.HandshakeDone
 	if err := done.Parse(body); err != nil {
 		s.violation(now, p, err.Error())
-		return
-	}
-	if s.handshake == nil || env.HandshakeID != s.handshake.id {
-		s.unexpected(now, p, "HandshakeDone is not for this handshake")
 		return
 	}
 	s.handshake = nil

@@ -98,8 +98,16 @@ func (s *Session) receiveClear(now Now, p *Path, f []byte, h *wire.Header) {
 		s.refuse(now, p, 6, h, errClearFrame)
 		return
 	}
+	if !allZero(wire.Nonce(f)) || !allZero(wire.Tag(f)) { // step 6 [XTMP-HDR-033]
+		s.refuse(now, p, 6, h, wire.ErrClearField)
+		return
+	}
 	if !wire.VerifyChecksum(f, h.Checksum) { // step 7
 		s.refuse(now, p, 7, h, errChecksum)
+		return
+	}
+	if h.Sequence != 0 { // step 9 [XTMP-ORD-023]
+		s.refuse(now, p, 9, h, errSequence)
 		return
 	}
 	payload := f[wire.Overhead:]

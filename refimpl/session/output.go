@@ -15,10 +15,7 @@ import (
 // The order: handshake and final frames; answers; Ack; PING; replies.
 func (s *Session) AppendOutput(now Now, id PathID, dst []byte) []byte {
 	p := s.paths[id]
-	if len(p.raw) > 0 {
-		dst = append(dst, p.raw...)
-		p.raw = nil
-	}
+	dst = p.takeRaw(now, dst)
 	if s.state != Established && s.state != Closing || p.state >= PathDrain {
 		return dst
 	}
@@ -36,11 +33,21 @@ func (s *Session) AppendOutput(now Now, id PathID, dst []byte) []byte {
 	}
 	dst = s.appendQueue(now, p, dst)
 	if s.state == Closing && s.out.idle() {
-		dst = s.appendDisconnect(now, p, dst, wire.NoError)
+		s.disconnect(now, p, wire.NoError)
 	}
-	if len(p.raw) > 0 { // sealing found the slot exhausted
-		dst = append(dst, p.raw...)
-		p.raw = nil
+	return p.takeRaw(now, dst) // Disconnect, or an Error because the slot is exhausted
+}
+
+// takeRaw hands over frames that are ready. With the final one T_LINGER begins.
+// [XTMP-DSC-013]
+func (p *Path) takeRaw(now Now, dst []byte) []byte {
+	if len(p.raw) == 0 {
+		return dst
+	}
+	dst = append(dst, p.raw...)
+	p.raw = nil
+	if p.state == PathDrain {
+		p.drainAt, p.taken = now.Elapsed, true
 	}
 	return dst
 }
@@ -133,17 +140,16 @@ func (s *Session) appendAck(now Now, p *Path, dst []byte) []byte {
 	return s.seal(now, p, dst, wire.TypeAck, 0, nil, wire.AppendStreamAck(body[:0], p.received-1))
 }
 
-// appendDisconnect says goodbye: the session is over on this side too.
-func (s *Session) appendDisconnect(now Now, p *Path, dst []byte, reason wire.Code) []byte {
+// disconnect says goodbye: the session is over on this side too.
+func (s *Session) disconnect(now Now, p *Path, reason wire.Code) {
 	m := wire.Disconnect{Reason: reason, LastSent: s.out.last, LastComplete: s.in.done}
-	dst = s.seal(now, p, dst, wire.TypeDisconnect, 0, nil, m.Append(nil))
+	p.raw = s.seal(now, p, p.raw, wire.TypeDisconnect, 0, nil, m.Append(nil))
 	p.drain(now, 0)
 	if reason == wire.NoError {
 		s.end(now, ErrClosed)
 	} else {
 		s.end(now, &Error{Code: reason, Scope: wire.ScopeSession})
 	}
-	return dst
 }
 
 func millis(ms uint32) time.Duration { return time.Duration(ms) * time.Millisecond }

@@ -27,7 +27,8 @@ type Path struct {
 	sentAt     time.Duration // when the last frame was sealed
 	receivedAt time.Duration // when the last authenticated frame arrived
 	frameAt    time.Duration // when the first byte of the incomplete frame arrived
-	drainAt    time.Duration // when the final frame was written
+	drainAt    time.Duration // when the final frame was sealed, then when it was taken
+	taken      bool          // the transport has the final frame
 	drainLeft  int           // bytes that may still be discarded
 
 	ackSince time.Duration // when the oldest REQUIRES_ACK frame arrived that awaits an Ack
@@ -77,7 +78,7 @@ func (p *Path) drain(now Now, refused uint32) {
 	p.split.Reset()
 }
 
-// shut is the end of the path.
+// shut is the end of the path: its connection is to be closed now.
 func (p *Path) shut() {
 	p.state = PathShut
 	p.raw = nil

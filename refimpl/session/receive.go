@@ -92,7 +92,7 @@ func (s *Session) checkHeader(now Now, p *Path, head []byte, h *wire.Header) boo
 		}
 		return false
 	}
-	if err := s.checkShape(head, h); err != nil { // step 3
+	if err := s.checkShape(h); err != nil { // step 3
 		s.refuse(now, p, 3, h, err)
 		return false
 	}
@@ -103,37 +103,24 @@ func (s *Session) checkHeader(now Now, p *Path, head []byte, h *wire.Header) boo
 	return true
 }
 
-// checkShape is step 3: type, flags and the security layer against what this
-// state allows.
-func (s *Session) checkShape(head []byte, h *wire.Header) error {
-	if h.Type.Reserved() {
+// checkShape is step 3: type and flags against what this state allows.
+func (s *Session) checkShape(h *wire.Header) error {
+	switch {
+	case h.Type.Reserved():
 		return wire.ErrType
-	}
-	if s.state < Established && h.Type != wire.TypeHandshake && h.Type != wire.TypeHandshakeAck && h.Type != wire.TypeError {
+	case s.state == Half && h.Type != wire.TypeHandshake: // [XTMP-ORD-008]
 		return wire.ErrType
-	}
-	if h.Flags.Has(wire.FlagEncrypted) != (h.Encryption != wire.SuiteNone) {
+	case s.state < Established && h.Type != wire.TypeHandshake && h.Type != wire.TypeHandshakeAck && h.Type != wire.TypeError:
+		return wire.ErrType
+	case h.Flags.Has(wire.FlagEncrypted) != (h.Encryption != wire.SuiteNone): // [XTMP-FLG-016]
 		return wire.ErrEncryption
-	}
-	if h.Encryption > wire.SuitePostQuantum {
-		return wire.ErrEncryption
-	}
-	if !h.Clear() {
-		if !wire.LegalFlags(h.Type, h.Flags) {
-			return wire.ErrFlags
-		}
+	case h.Clear() && h.Flags != 0: // [XTMP-FLG-015]
+		return wire.ErrFlags
+	case !wire.LegalFlags(h.Type, h.Flags):
+		return wire.ErrFlags
+	default:
 		return nil
 	}
-	if h.Type != wire.TypeHandshake && h.Type != wire.TypeHandshakeAck && h.Type != wire.TypeError {
-		return wire.ErrType
-	}
-	if h.Flags != 0 {
-		return wire.ErrFlags
-	}
-	if h.Sequence != 0 || !allZero(wire.Nonce(head)) || !allZero(wire.Tag(head)) {
-		return wire.ErrClearField
-	}
-	return nil
 }
 
 func allZero(b []byte) bool {
@@ -161,9 +148,11 @@ func (s *Session) payloadLimit() uint32 {
 // within it, silence in between.
 func (s *Session) refuseLength(now Now, p *Path, h *wire.Header) {
 	switch {
+	case h.Type == wire.TypeError: // never answer an Error with an Error [XTMP-ORD-030]
+		s.refuse(now, p, 4, h, wire.ErrTooLong)
 	case s.state == Start:
 		s.refuseHello(now, p, wire.PayloadTooLarge, "at most 8208 bytes before a session", h.PayloadLength)
-	case s.state >= Established && h.Type != wire.TypeError: // an Error is never answered by an Error
+	case s.state >= Established:
 		s.traceRefused(now, 4, h, wire.ErrTooLong)
 		s.fail(now, p, &Error{Code: wire.PayloadTooLarge, Scope: wire.ScopePath}, wire.NoSequence, h.PayloadLength)
 	default:
@@ -194,6 +183,10 @@ func (s *Session) receiveFrame(now Now, p *Path, f []byte, h *wire.Header) {
 		return
 	}
 	if h.Sequence != p.received { // step 9
+		s.refuse(now, p, 9, h, errSequence)
+		return
+	}
+	if h.Sequence >= wire.MaxSequence { // step 9 [XTMP-NON-013]
 		s.refuse(now, p, 9, h, errSequence)
 		return
 	}

@@ -155,7 +155,7 @@ func (s *Session) end(now Now, why error) {
 			p.erase()
 		}
 	}
-	if s.role == Server {
+	if s.role == Server { // [XTMP-LIM-010]
 		s.hold()
 		s.cfg.Server.Admission.Leave(s.source, s.settled)
 	}

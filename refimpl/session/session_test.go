@@ -211,6 +211,43 @@ func TestIdleAndHeartbeat(t *testing.T) {
 	}
 }
 
+// TestLinger looks at how long a connection stays after its final frame: T_LINGER
+// from when the transport took it, T_CLOSE while it takes nothing, and a bounded
+// number of bytes.
+func TestLinger(t *testing.T) {
+	refused := func() *pair {
+		p := newPair(t, nil)
+		p.server.Receive(p.now, 0, wire.AppendClear(nil, wire.TypeHandshakeAck, 0, wall, nil))
+		if p.server.Fate(0) != Drain || p.admission.half != 0 {
+			t.Fatalf("fate %v, %d half-open", p.server.Fate(0), p.admission.half)
+		}
+		return p
+	}
+	later := func(p *pair, d time.Duration, want Fate) {
+		t.Helper()
+		p.now.Elapsed += d
+		p.server.Advance(p.now)
+		if got := p.server.Fate(0); got != want {
+			t.Errorf("fate %v, want %v", got, want)
+		}
+	}
+	p := refused()
+	later(p, closeTimeout-1, Drain) // the transport takes nothing
+	later(p, 1, Shut)
+	p = refused()
+	later(p, 3*time.Second, Drain)
+	if len(p.server.AppendOutput(p.now, 0, nil)) == 0 {
+		t.Fatal("the Error is gone")
+	}
+	later(p, lingerTimeout-1, Drain)
+	later(p, 1, Shut)
+	p = refused()
+	p.server.Receive(p.now, 0, make([]byte, lingerBytes))
+	later(p, 0, Drain)
+	p.server.Receive(p.now, 0, make([]byte, 1))
+	later(p, 0, Shut)
+}
+
 func TestAge(t *testing.T) {
 	p := newPair(t, func(p *pair) { p.serverCfg.KeyRotationInterval = time.Minute })
 	p.connect()

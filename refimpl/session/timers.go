@@ -32,6 +32,8 @@ func (s *Session) pathDeadline(p *Path) time.Duration {
 	switch {
 	case p.state == PathShut:
 		return never
+	case p.state == PathDrain && !p.taken:
+		return p.drainAt + closeTimeout
 	case p.state == PathDrain:
 		return p.drainAt + lingerTimeout
 	case s.state == Start || s.state == Half:
@@ -72,10 +74,10 @@ func (s *Session) Advance(now Now) {
 	switch {
 	case s.state == Established && now.Elapsed >= s.establishedAt+s.ageLimit:
 		p := s.paths[s.current]
-		p.raw = s.appendDisconnect(now, p, p.raw, wire.SessionExpired)
+		s.disconnect(now, p, wire.SessionExpired)
 	case s.state == Closing && now.Elapsed >= s.closingSince+closeTimeout:
 		p := s.paths[s.current]
-		p.raw = s.appendDisconnect(now, p, p.raw, wire.NoError)
+		s.disconnect(now, p, wire.NoError)
 	}
 }
 
@@ -83,7 +85,7 @@ func (s *Session) advancePath(now Now, p *Path) {
 	switch {
 	case p.state == PathShut:
 	case p.state == PathDrain:
-		if now.Elapsed >= p.drainAt+lingerTimeout {
+		if now.Elapsed >= s.pathDeadline(p) {
 			p.shut()
 		}
 	case s.state == Start || s.state == Half:

@@ -21,6 +21,6 @@ var (
 	ErrType        = &ParseError{"frame", "message_type", "refused in this state"}
 	ErrFlags       = &ParseError{"frame", "flags", "no row of the flag matrix allows them"}
 	ErrEncryption  = &ParseError{"frame", "encryption_type", "disagrees with the ENCRYPTED flag or the session"}
-	ErrClearField  = &ParseError{"frame", "security layer", "a clear frame carries a nonce, a tag or a sequence number"}
+	ErrClearField  = &ParseError{"frame", "security layer", "a clear frame carries a nonce or a tag"}
 	ErrTooLong     = &ParseError{"frame", "payload_length", "above the limit of this state"}
 )
