@@ -1,0 +1,119 @@
+package main
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/bpci/xtmp/vectors"
+	"github.com/bpci/xtmp/vectors/testkit"
+)
+
+// Regenerating changes nothing: the committed files are what this program writes.
+func TestCommittedVectorsAreGenerated(t *testing.T) {
+	written := map[string]string{}
+	for _, v := range all() {
+		if _, twice := written[v.ID]; twice {
+			t.Errorf("two vectors are called %s", v.ID)
+		}
+		written[v.ID] = v.Text()
+	}
+	for _, v := range vectors.All() {
+		if strings.HasPrefix(v.ID, "hand/") {
+			continue
+		}
+		committed, err := fs.ReadFile(vectors.Files(), v.ID+".txt")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, ok := written[v.ID]; !ok || text != string(committed) {
+			t.Errorf("%s is not what is generated; run go generate ./vectors/...", v.ID)
+		}
+		delete(written, v.ID)
+	}
+	for id := range written {
+		t.Errorf("%s is generated and not committed; run go generate ./vectors/...", id)
+	}
+}
+
+func TestWriteRemovesWhatIsNotGenerated(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"heartbeat/old.txt", "hand/kept.txt", "heartbeat/README"} {
+		if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if code := run([]string{dir}, os.Stderr); code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
+	for name, want := range map[string]bool{
+		"heartbeat/old.txt": false, "hand/kept.txt": true, "heartbeat/README": true, "heartbeat/ping-9.txt": true,
+	} {
+		if _, err := os.Stat(filepath.Join(dir, name)); (err == nil) != want {
+			t.Errorf("%s is there: %t, want %t", name, err == nil, want)
+		}
+	}
+	var stderr bytes.Buffer
+	if code := run([]string{filepath.Join(dir, "heartbeat/README")}, &stderr); code != 1 || stderr.Len() == 0 {
+		t.Errorf("writing below a file gives exit code %d and %q", code, stderr.String())
+	}
+}
+
+// What the arithmetic vectors claim about their values is true.
+func TestArithmeticFacts(t *testing.T) {
+	private := testkit.Draw(testkit.Entropy("any private key"), 32)
+	for _, point := range zeroPoints {
+		if got := testkit.X25519Shared(private, unhex(point.key)); !bytes.Equal(got, make([]byte, 32)) {
+			t.Errorf("X25519 key %s gives %x, not zero", point.name, got)
+		}
+	}
+	key := testkit.MLKEMPublic(make([]byte, 64))
+	for value, ok := range map[int]bool{3328: true, 3329: false} {
+		m := testkit.Compose("client_hello").Set("mlkem768_ek", key)
+		firstCoefficient(value)(m)
+		if _, _, err := testkit.MLKEMEncapsulate(m.Bytes("mlkem768_ek"), make([]byte, 32)); (err == nil) != ok {
+			t.Errorf("an ML-KEM key with first coefficient %d: %v", value, err)
+		}
+	}
+	for _, v := range keyVectors() {
+		signature := v.GivenValue("signature")
+		if signature == nil {
+			continue
+		}
+		// The library refuses everything but the small-order key, which is why the
+		// text has a list.
+		accepts := ed25519.Verify(v.GivenValue("key"), v.GivenValue("message"), signature)
+		smallOrder := v.ID == "key/signature-order-1"
+		if want := v.Expect.Result == vectors.Valid || smallOrder; accepts != want {
+			t.Errorf("%s: the library accepts it: %t, want %t", v.ID, accepts, want)
+		}
+	}
+}
+
+// The core flow has the frames and sizes of appendix A.
+func TestCoreFlowIsAppendixA(t *testing.T) {
+	v, err := vectors.Load("flows/core")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sizes []int
+	total := map[string]int{}
+	for _, step := range v.Steps {
+		sizes = append(sizes, len(step.Frame))
+		total[step.From] += len(step.Frame)
+	}
+	if want := []int{1414, 1290, 314, 160, 109, 176, 128, 112, 105, 105, 114}; !slices.Equal(sizes, want) {
+		t.Errorf("frames have %v bytes, want %v", sizes, want)
+	}
+	if total["client"] != 2014 || total["server"] != 2013 {
+		t.Errorf("the client writes %d and the server %d bytes, want 2014 and 2013", total["client"], total["server"])
+	}
+}

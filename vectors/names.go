@@ -1,0 +1,114 @@
+package vectors
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/bpci/xtmp/spec"
+)
+
+// known are the values that a receiver knows or has chosen, with their size in
+// bytes. The other names are those of the key schedule.
+var known = map[string]int{
+	"session_id":        8,  // of the session
+	"handshake_id":      8,  // of the receiver's or the first ClientHello
+	"ts":                48, // traffic secret of the slot that the last frame names, or would
+	"sequence":          8,  // next sequence number expected in that slot
+	"clock":             8,  // the receiver's idea of its peer's time now, in microseconds; its own wall time before a session
+	"base":              8,  // lowest mid of the peer that is not complete; 1 if it is not given
+	"last_sent":         8,  // last sequence number that the receiver sent on the path
+	"sent_mid":          8,  // mid of the only request that the receiver has sent
+	"sent_type":         1,  // its type
+	"message":           0,  // what a signature is over
+	"signature":         64, // Ed25519
+	"key":               32, // Ed25519 public key
+	"identity_seed":     32, // Ed25519 seed of the server's identity
+	"pin":               32, // fingerprint that the client trusts
+	"pinned_key":        33, // identity key bytes that the client holds for it
+	"reset_key":         32,
+	"client_x25519":     32, // private key
+	"client_mlkem_seed": 64, // d ‖ z
+	"client_random":     32,
+	"client_time":       8,
+	"server_x25519":     32, // private key
+	"server_mlkem_m":    32, // randomness of the encapsulation
+	"server_random":     32,
+	"server_time":       8,
+	"cf_mac":            48, // MAC that ClientFinish has to carry
+	"reset_token":       16,
+}
+
+// slotNames are the key slots whose keys a flow lists, as "hs.c.key".
+var slotNames = []string{"hs.c", "hs.s", "p0.c", "p0.s"}
+
+// sizeOf returns the size that a value of that name has, 0 for any, and whether
+// the name is known.
+func sizeOf(name string) (int, bool) {
+	if size, ok := known[name]; ok {
+		return size, true
+	}
+	for _, slot := range slotNames {
+		if inner, ok := strings.CutPrefix(name, slot+"."); ok {
+			return scheduleSize("slot", inner)
+		}
+	}
+	for _, f := range spec.Default().Schedule.Functions {
+		if size, ok := scheduleSize(f.Name, name); ok {
+			return size, true
+		}
+	}
+	return 0, false
+}
+
+func scheduleSize(function, name string) (int, bool) {
+	f, _ := spec.Default().Schedule.Function(function)
+	if step, ok := f.Step(name); ok {
+		return step.Size, true
+	}
+	i := slices.IndexFunc(f.Inputs, func(in spec.Input) bool { return in.Name == name && !in.Number })
+	if i < 0 {
+		return 0, false
+	}
+	return f.Inputs[i].Size, true
+}
+
+// The vocabulary of the header. Classes are what a receiver does, besides the
+// names of error codes, which stand for an Error of that code.
+var (
+	kinds   = []string{KindFrame, KindHeader, KindStream, KindValues, KindKey, KindFlow}
+	classes = []string{
+		ClassSilent,  // closes, sends nothing
+		ClassDiscard, // ignores the message, keeps the session
+		ClassRefuse,  // refuses the key or signature; what follows depends on where it was met
+	}
+	stages = []string{
+		"check1", "check2", "check3", "check4", "check5", "check6", "check7", "check8", "check9", "check10", "check11", "check12",
+		"check13",                                // prologue, role, mid, type and body, in a session
+		"form", "version", "suite", "arithmetic", // check 13 of a ClientHello, in this order
+		"hello",  // ServerHello at the client
+		"flight", // ServerFlight at the client
+		"finish", // ClientFinish at the server
+	}
+	effects = []string{
+		"nothing", "Ack", "PONG", "PATH_RESPONSE", "ServerHello", "ClientFinish", "HandshakeDone",
+		"reply UNSUPPORTED_TYPE", "Error UNSUPPORTED_TYPE",
+		"end", // the session ends, nothing is sent
+	}
+	states = map[string][]string{
+		"server": {"first", "half-open", "established"},
+		"client": {"hello", "flight", "finished", "established"},
+	}
+)
+
+// Classes that are no error codes.
+const (
+	ClassSilent  = "silent"
+	ClassDiscard = "discard"
+	ClassRefuse  = "refuse"
+)
+
+// isClass reports whether a class is in the vocabulary.
+func isClass(class string) bool {
+	return slices.Contains(classes, class) ||
+		slices.ContainsFunc(spec.Default().Errors, func(e spec.ErrorCode) bool { return e.Name == class })
+}
