@@ -1,0 +1,89 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/bpci/xtmp/conformance/report"
+)
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits":     exits,
+			"interrupt": interrupt,
+			"intact":    intact,
+		},
+	})
+}
+
+// exits CODE COMMAND ARG... runs a command and wants its exit code.
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	if got := codeOf(ts.Exec(args[1], args[2:]...)); got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+func codeOf(err error) int {
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &exit):
+		return exit.ExitCode()
+	}
+	return -1
+}
+
+// interrupt FILE COMMAND ARG... runs a command, sends SIGINT once the file
+// exists, and wants exit code 130.
+func interrupt(ts *testscript.TestScript, _ bool, args []string) {
+	mark := ts.MkAbs(args[0])
+	path := ""
+	for _, dir := range filepath.SplitList(ts.Getenv("PATH")) {
+		if full := filepath.Join(dir, args[1]); path == "" && isFile(full) {
+			path = full
+		}
+	}
+	cmd := exec.Command(path, args[2:]...)
+	cmd.Dir = ts.MkAbs(".")
+	cmd.Env = []string{"LINE_MARK=" + mark, "PATH=" + ts.Getenv("PATH")}
+	ts.Check(cmd.Start())
+	for range 500 {
+		if isFile(mark) {
+			break
+		}
+		time.Sleep(10 * time.Millisecond) // the other process has no way to call us
+	}
+	ts.Check(cmd.Process.Signal(os.Interrupt))
+	if got := codeOf(cmd.Wait()); got != 130 {
+		ts.Fatalf("exit code %d, want 130", got)
+	}
+}
+
+func isFile(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// intact FILE wants a report that Read verifies; ! intact wants a damaged one.
+func intact(ts *testscript.TestScript, neg bool, args []string) {
+	file, err := os.Open(ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer file.Close()
+	if _, err := report.Read(file); (err != nil) != neg {
+		ts.Fatalf("reading %s: %v", args[0], err)
+	}
+}

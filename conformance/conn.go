@@ -1,0 +1,198 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"syscall"
+	"time"
+)
+
+// A Conn is a TCP connection to the target. What passes is recorded and
+// counted. It is a net.Conn, so that a scripted peer can own it.
+type Conn struct {
+	raw  *net.TCPConn
+	x    *Exchange
+	id   int
+	over bool // an end of the connection has been recorded
+}
+
+var _ net.Conn = (*Conn)(nil)
+
+// Dial connects to the target from this case's own source address. It ends the
+// case as inconclusive when no connection can be made.
+func (x *Exchange) Dial() *Conn {
+	c, err := x.DialAs(0)
+	if err != nil {
+		x.Inconclusive("no connection to the peer: %s", dialFailure(err))
+	}
+	return c
+}
+
+// DialAs connects from one of several source addresses: the peer meets persons
+// 0 to MaxPersons-1 as different hosts, where the target is on the loopback
+// network.
+func (x *Exchange) DialAs(person int) (*Conn, error) {
+	if person < 0 || person >= MaxPersons {
+		x.harness("person %d is not between 0 and %d", person, MaxPersons-1)
+	}
+	x.checkLive()
+	if err := x.pacer.wait(x.ctx); err != nil {
+		x.checkLive()
+		return nil, err
+	}
+	raw, err := dialFrom(x.ctx, x.endpoint.TCP, x.sources.person(person), x.Wait(BudgetConnect).Longest())
+	x.checkLive()
+	if err != nil {
+		x.Note("no connection: %v", err)
+		return nil, err
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	c := &Conn{raw: raw, x: x, id: len(x.conns) + 1}
+	x.conns = append(x.conns, c)
+	x.timeline.add(Entry{Conn: c.id, Way: WayOpen, Label: fmt.Sprintf("%v → %v", raw.LocalAddr(), raw.RemoteAddr())})
+	return c, nil
+}
+
+// dialFrom binds to source if it is valid, and falls back to the host's own
+// choice where the address does not exist.
+func dialFrom(ctx context.Context, addr string, source netip.Addr, within time.Duration) (*net.TCPConn, error) {
+	dialer := net.Dialer{Timeout: within}
+	if source.IsValid() {
+		dialer.LocalAddr = &net.TCPAddr{IP: source.AsSlice()}
+	}
+	conn, err := dialer.DialContext(ctx, "tcp", addr)
+	if source.IsValid() && errors.Is(err, syscall.EADDRNOTAVAIL) {
+		dialer.LocalAddr = nil
+		conn, err = dialer.DialContext(ctx, "tcp", addr)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return conn.(*net.TCPConn), nil // the network is "tcp"
+}
+
+// dialFailure names the cause without addresses, so that the words are the
+// same from run to run.
+func dialFailure(err error) string {
+	var network net.Error
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "connection refused"
+	case errors.Is(err, syscall.ECONNRESET):
+		return "connection reset"
+	case errors.As(err, &network) && network.Timeout():
+		return "no answer within " + BudgetConnect
+	}
+	return "it failed"
+}
+
+// Number is the connection's number in the timeline, from 1.
+func (c *Conn) Number() int { return c.id }
+
+// Read reads from the peer. Beyond MaxReceived it returns an
+// error, and the case is inconclusive.
+func (c *Conn) Read(p []byte) (int, error) {
+	n, err := c.raw.Read(p)
+	if n > 0 {
+		c.x.record(Entry{Conn: c.id, Way: WayReceived, Bytes: p[:n]})
+		if flood := c.x.count(n, 0); flood != nil {
+			return n, flood
+		}
+	}
+	c.recordEnd(err)
+	return n, err
+}
+
+// Write writes to the peer.
+func (c *Conn) Write(p []byte) (int, error) {
+	n, err := c.raw.Write(p)
+	if n > 0 {
+		c.x.record(Entry{Conn: c.id, Way: WaySent, Bytes: p[:n]})
+	}
+	c.recordEnd(err)
+	return n, err
+}
+
+// Sent names bytes that were just written: the frame they are, and its fields.
+func (c *Conn) Sent(name string, raw []byte, fields ...Field) {
+	c.x.mu.Lock()
+	defer c.x.mu.Unlock()
+	c.x.timeline.label(c.id, WaySent, name, raw, fields)
+}
+
+// Received names bytes that were read and parsed as one frame. Beyond MaxFrames
+// the case is inconclusive.
+func (c *Conn) Received(name string, raw []byte, fields ...Field) {
+	c.x.mu.Lock()
+	c.x.timeline.label(c.id, WayReceived, name, raw, fields)
+	c.x.mu.Unlock()
+	_ = c.x.count(0, 1) // the next judgement ends the case
+}
+
+// Within bounds the following reads and writes by the named wait, counted from
+// now. After it they return os.ErrDeadlineExceeded.
+func (c *Conn) Within(name string) {
+	limit := c.x.Within(name)
+	_ = c.raw.SetDeadline(time.Now().Add(limit)) // fails only on a closed connection; the next read tells
+}
+
+// End reads and drops what the peer still sends until it ends the connection
+// or the named wait is over, and says which: CleanClose, Reset or Silence.
+func (c *Conn) End(wait string) Observation {
+	c.Within(wait)
+	_, err := io.Copy(io.Discard, c)
+	if err == nil {
+		err = io.EOF
+	}
+	return c.x.Observe(err, wait)
+}
+
+// Close ends the connection.
+func (c *Conn) Close() error { return c.raw.Close() }
+
+// CloseWrite ends our half of the byte stream (FIN).
+func (c *Conn) CloseWrite() error {
+	c.x.record(Entry{Conn: c.id, Way: WayEnd, Label: "our half closed"})
+	return c.raw.CloseWrite()
+}
+
+// Reset ends the connection with RST.
+func (c *Conn) Reset() error {
+	c.x.record(Entry{Conn: c.id, Way: WayEnd, Label: "reset by us"})
+	_ = c.raw.SetLinger(0)
+	return c.raw.Close()
+}
+
+// LocalAddr returns our address.
+func (c *Conn) LocalAddr() net.Addr { return c.raw.LocalAddr() }
+
+// RemoteAddr returns the peer's address.
+func (c *Conn) RemoteAddr() net.Addr { return c.raw.RemoteAddr() }
+
+// SetDeadline is for code that needs a net.Conn; a case uses Within.
+func (c *Conn) SetDeadline(t time.Time) error { return c.raw.SetDeadline(t) }
+
+// SetReadDeadline is for code that needs a net.Conn; a case uses Within.
+func (c *Conn) SetReadDeadline(t time.Time) error { return c.raw.SetReadDeadline(t) }
+
+// SetWriteDeadline is for code that needs a net.Conn; a case uses Within.
+func (c *Conn) SetWriteDeadline(t time.Time) error { return c.raw.SetWriteDeadline(t) }
+
+// recordEnd notes how the connection ended, once.
+func (c *Conn) recordEnd(err error) {
+	o, ok := Seen(err, "")
+	if !ok || o.Kind != KindCleanClose && o.Kind != KindReset {
+		return
+	}
+	c.x.mu.Lock()
+	defer c.x.mu.Unlock()
+	if !c.over {
+		c.over = true
+		c.x.timeline.add(Entry{Conn: c.id, Way: WayEnd, Label: "by the peer: " + o.String()})
+	}
+}

@@ -1,0 +1,100 @@
+// Code points, limits and timers of the specification, as far as a peer of
+// profile core on TCP with suite 1 meets them, and the table of legal flags.
+// test/registry.test.mjs compares all of it with spec/registry.
+
+export const VERSION = 1;
+export const SUITE = 1; // AES-256-GCM [XTMP-SUI-001]
+export const MAGIC = Buffer.from('XTMP', 'ascii');
+export const HEADER = 96; // bytes in front of every payload
+export const AAD = 80; // of them the tag covers these, checksum zero
+export const NO_SEQ = 2n ** 64n - 1n; // ref_seq: no frame
+
+export const TYPE = Object.freeze({
+  HANDSHAKE: 0x01, HANDSHAKE_ACK: 0x02, HEARTBEAT: 0x03, DISCONNECT: 0x04, ACK: 0x05, ERROR: 0xfe,
+});
+
+export const FLAG = Object.freeze({
+  ENCRYPTED: 0x01, REQUIRES_ACK: 0x02, PRIORITY: 0x04, STREAMING: 0x08, COMPRESSED: 0x10, FRAGMENT: 0x20, REPLY: 0x40,
+});
+const DEFINED_FLAGS = 0x007f;
+
+export const HS = Object.freeze({
+  CLIENT_HELLO: 1, RETRY: 2, SERVER_HELLO: 3, SERVER_FLIGHT: 4, CLIENT_FINISH: 5, HANDSHAKE_DONE: 6,
+});
+
+export const FLIGHT = Object.freeze({ IDENTITY: 0x41, SIGNATURE: 0x42, FINISHED: 0x43 });
+
+export const HEARTBEAT = Object.freeze({
+  PING: 0, PONG: 1, PATH_CHALLENGE: 2, PATH_RESPONSE: 3, REKEY_REQUEST: 4,
+});
+
+export const ERROR = Object.freeze({
+  VERSION_UNSUPPORTED: 0x01, NO_COMMON_SUITE: 0x02, MALFORMED: 0x03, UNEXPECTED_MESSAGE: 0x04, HANDSHAKE_FAILED: 0x05,
+  CLOCK_SKEW: 0x06, SERVER_BUSY: 0x07, RATE_LIMITED: 0x08, UNSUPPORTED_TYPE: 0x09, SESSION_UNKNOWN: 0x10,
+  SESSION_EXPIRED: 0x11, PATH_LIMIT: 0x12, KEY_LIMIT: 0x13, REKEY_FAILED: 0x14, PROTOCOL_VIOLATION: 0x15,
+  AUTH_FAILED: 0x20, AUTH_REQUIRED: 0x21, TOO_MANY_FAILURES: 0x22, PAYLOAD_TOO_LARGE: 0x30, COMPRESSION_REFUSED: 0x31,
+  DECOMPRESS_LIMIT: 0x32, IDEMPOTENCY_MISMATCH: 0x33, OPERATION_EXPIRED: 0x34, INVALID_PAYLOAD: 0x40, NOT_FOUND: 0x41,
+  CONFLICT: 0x42, PERMISSION_DENIED: 0x43, INSUFFICIENT_FUNDS: 0x44, UNAVAILABLE: 0x45, INTERNAL: 0xff,
+});
+
+// errorName returns the name of a code; one that the table does not list reads
+// as INTERNAL. [XTMP-ERR-002]
+export function errorName(code) {
+  return Object.keys(ERROR).find((name) => ERROR[name] === code) ?? 'INTERNAL';
+}
+
+export const SCOPE = Object.freeze({ MESSAGE: 0, PATH: 1, SESSION: 2 });
+
+export const BIT = Object.freeze({ INCLUDE_KEY: 0x0001, KEY_INCLUDED: 0x01, ATTACH_UDP: 0x0002, ERROR_TOKEN: 0x01 });
+
+// Sizes and counts, under the names of spec/registry; bytes unless the name says otherwise.
+export const LIMIT = Object.freeze({
+  payload_before_session: 8208, handshake_message: 8192,
+  frame_payload: 262_208, frame_payload_before_wallet: 65_600, message_to_server_before_wallet: 65_536,
+  payload_max: 16_777_216, max_payload_min: 65_536, reassembly_bytes_min: 262_144, datagram_min: 1200, datagram_max: 1452,
+  heartbeat_payload_max: 64, error_text: 256, exercise_payload: 64, receive_step: 65_536,
+  linger_bytes: 65_536, linger_bytes_total: 1_048_576,
+  session_id_max: 2n ** 53n - 1n, sequence_end: 2n ** 62n, mid_window: 4096n,
+  blocks_control: 2n ** 34n - 2n ** 20n, blocks_end: 2n ** 34n, blocks_per_frame: 6n, block_bytes: 16n,
+  ack_after_frames: 32, max_inflight: 1024, inflight_bytes: 33_554_432, unacked_reply_bytes: 33_554_432,
+  half_open_total: 4096, half_open_per_source: 8, sessions_per_source: 100, connections_per_client: 10,
+  receive_memory_total: 268_435_456, receive_memory_per_source: 33_554_432,
+  pre_session_rate: 50, pre_session_burst: 100,
+});
+
+// Timers in milliseconds.
+export const TIMER = Object.freeze({
+  T_CONNECT: 10_000, T_REPLY: 30_000, T_HANDSHAKE_TCP: 5000, T_ACK: 25, T_HEARTBEAT: 30_000, T_IDLE: 300_000,
+  T_PROBE: 2000, T_PROBE_MAX: 5000, T_FRAME: 15_000, T_CLOSE: 5000, T_LINGER: 1000, T_ROTATE: 86_400_000,
+  T_SKEW: 300_000, T_STAMP_AHEAD: 30_000, T_STAMP_BEHIND: 300_000, T_EXERCISE: 60_000,
+});
+
+const { REQUIRES_ACK: R, STREAMING: S, COMPRESSED: Z, FRAGMENT: F, REPLY: Y } = FLAG;
+
+// The flag matrix [3.3] without the columns that check 3 cannot use: each shape
+// is the bits that are set and the bits that may be set. ENCRYPTED and PRIORITY
+// are left out; roles and slots are judged once the frame has opened. [XTMP-FLG-017]
+const SHAPES = [
+  { from: 0x01, to: 0x01, shapes: [[0, 0], [R, F]] },
+  { from: 0x02, to: 0x02, shapes: [[0, 0], [R, 0], [R | Y, F]] },
+  { from: 0x03, to: 0x05, shapes: [[0, 0]] },
+  { from: 0x06, to: 0x13, shapes: [[0, F], [R, F], [R | Y, F], [S, F]] },
+  { from: 0x14, to: 0x7f, shapes: [[0, F | Z], [R, F | Z], [R | Y, F | Z], [S, F | Z]] },
+  { from: 0x80, to: 0xef, shapes: [[0, R | Y | S | F | Z]] },
+  { from: 0xfe, to: 0xfe, shapes: [[0, 0], [R | Y, 0]] },
+];
+
+// flagsLegal says whether a row of the flag matrix allows the type these flags,
+// to either role. A type that is never sent has no row.
+// [XTMP-TYP-005] [XTMP-FLG-002] [XTMP-FLG-004] … [XTMP-FLG-014] [XTMP-FLG-018]
+export function flagsLegal(type, flags) {
+  if ((flags & ~DEFINED_FLAGS) !== 0) return false;
+  const bits = flags & ~(FLAG.ENCRYPTED | FLAG.PRIORITY);
+  const row = SHAPES.find((r) => type >= r.from && type <= r.to);
+  return row !== undefined && row.shapes.some(([set, may]) => (bits & set) === set && (bits & ~(set | may)) === 0);
+}
+
+// isRequestType covers the types that a peer of this version does not implement
+// and answers; isExtension those whose bodies it discards.
+export const isRequestType = (type) => type >= 0x06 && type <= 0x7f;
+export const isExtension = (type) => type >= 0x80 && type <= 0xef;

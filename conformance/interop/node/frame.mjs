@@ -1,0 +1,252 @@
+// Frames: the 96 bytes, the checksum, sealing and opening, the prologue, and the
+// reader that finds frames in a stream of bytes.
+//
+//	 0 magic[4] version type flags[2] session_id[8] sequence_number[8] payload_length[4] checksum[4]
+//	32 encryption_type timestamp[7] key_id[16] nonce[24] auth_tag[16]
+//	96 payload
+//
+// Integers that can pass 2^53 are BigInt: session_id, sequence numbers, mids, times.
+
+import { crc32 } from 'node:zlib';
+import { AAD, FLAG, HEADER, LIMIT, MAGIC, SUITE, TYPE, VERSION, flagsLegal } from './codes.mjs';
+import { gcmOpen, gcmSeal } from './primitives.mjs';
+import { slotKeys } from './keys.mjs';
+
+const ZERO = Buffer.alloc(56);
+
+// A CheckFailed is a frame that failed one of the checks 1 … 11, or something
+// else for which the text says: close silently.
+export class CheckFailed extends Error {}
+
+// A Malformed is a body, envelope or TLV block that breaks its layout.
+export class Malformed extends Error {}
+
+// A Violation is what 9.6 calls by that name.
+export class Violation extends Error {
+  constructor(code, message) {
+    super(message);
+    this.code = code;
+  }
+}
+
+function header({ type, flags, sessionId, seq, length, suite, stamp, keyId, nonce }) {
+  const b = Buffer.alloc(HEADER);
+  MAGIC.copy(b);
+  b[4] = VERSION;
+  b[5] = type;
+  b.writeUInt16BE(flags, 6);
+  b.writeBigUInt64BE(sessionId, 8);
+  b.writeBigUInt64BE(seq, 16);
+  b.writeUInt32BE(length, 24);
+  b.writeBigUInt64BE(stamp, 32); // 56 bits of time; the suite goes over the byte above them [XTMP-HDR-006]
+  b[32] = suite;
+  keyId.copy(b, 40);
+  nonce.copy(b, 56);
+  return b;
+}
+
+// frameChecksum is the CRC of the frame with the four bytes of checksum as zero.
+// [XTMP-HDR-021]
+export const frameChecksum = (frame) => crc32(frame.subarray(32), crc32(ZERO.subarray(0, 4), crc32(frame.subarray(0, 28))));
+
+function finish(b, payload) {
+  const frame = Buffer.concat([b, payload]);
+  frame.writeUInt32BE(frameChecksum(frame), 28);
+  return frame;
+}
+
+// clearFrame has no flags, no number and no key. [XTMP-HDR-029] [XTMP-HDR-030]
+export function clearFrame(type, sessionId, stamp, payload) {
+  const fields = { type, flags: 0, sessionId, seq: 0n, length: payload.length, suite: 0, stamp };
+  return finish(header({ ...fields, keyId: ZERO.subarray(0, 16), nonce: ZERO.subarray(0, 24) }), payload);
+}
+
+export function parseHeader(b) {
+  return {
+    magic: b.subarray(0, 4),
+    version: b[4],
+    type: b[5],
+    flags: b.readUInt16BE(6),
+    sessionId: b.readBigUInt64BE(8),
+    seq: b.readBigUInt64BE(16),
+    length: b.readUInt32BE(24),
+    checksum: b.readUInt32BE(28),
+    suite: b[32],
+    stamp: b.readBigUInt64BE(32) & (2n ** 56n - 1n),
+    keyId: b.subarray(40, 56),
+    nonce: b.subarray(56, 80),
+    tag: b.subarray(80, 96),
+  };
+}
+
+export const isClear = ({ keyId, nonce, tag }) => Buffer.concat([keyId, nonce, tag]).equals(ZERO);
+
+// checkMagic and checkVersion are check 2, checkTypeAndFlags the part of check 3
+// that no state changes.
+export function checkMagic(h) {
+  if (!h.magic.equals(MAGIC)) throw new CheckFailed('check 2: magic'); // [XTMP-ORD-005]
+}
+
+export function checkVersion(h) {
+  if (h.version !== VERSION) throw new CheckFailed('check 2: version'); // [XTMP-ORD-006]
+}
+
+export function checkTypeAndFlags(h) {
+  if (!flagsLegal(h.type, h.flags)) throw new CheckFailed('check 3: type and flags');
+  const encrypted = (h.flags & FLAG.ENCRYPTED) !== 0;
+  if (encrypted !== (h.suite !== 0)) throw new CheckFailed('check 3: ENCRYPTED and encryption_type'); // [XTMP-FLG-016]
+  if (h.flags !== 0 && h.keyId.equals(ZERO.subarray(0, 16))) throw new CheckFailed('check 3: flags without a key'); // [XTMP-FLG-015]
+}
+
+export function checkChecksum(h, frame) {
+  if (frameChecksum(frame) !== h.checksum) throw new CheckFailed('check 7: checksum'); // [XTMP-ORD-019]
+}
+
+// A Slot is one traffic secret with its counter: frames sealed, or opened, so far.
+class Slot {
+  next = 0n;
+
+  constructor(ts) {
+    Object.assign(this, slotKeys(ts));
+  }
+
+  nonceField(seq) {
+    const b = Buffer.alloc(24);
+    this.iv.copy(b);
+    b.writeBigUInt64BE(b.readBigUInt64BE(4) ^ seq, 4);
+    return b;
+  }
+
+  erase() {
+    for (const b of [this.key, this.iv, this.keyId]) b.fill(0);
+  }
+}
+
+// types that may still be sealed when the budget of a key is nearly used up
+const isControl = (type) => (type >= 0x01 && type <= 0x05) || type === TYPE.ERROR;
+
+export class SealSlot extends Slot {
+  blocks = 0n;
+  #end;
+
+  // frames is how many frames the slot may seal: one for a handshake slot.
+  constructor(ts, frames = LIMIT.sequence_end) {
+    super(ts);
+    this.#end = frames;
+  }
+
+  // seal returns the frame under the next sequence number. No call repeats a
+  // number: a caller who names one gets an error unless it is the next.
+  // [XTMP-NON-001] … [XTMP-NON-004] [XTMP-NON-007] … [XTMP-NON-010]
+  seal({ type, flags = 0, sessionId, stamp }, plaintext, seq = this.next) {
+    if (seq !== this.next || seq >= this.#end) throw new RangeError(`sequence number ${seq}, not ${this.next}, or none is left`);
+    if (this.blocks >= LIMIT.blocks_end) throw new RangeError('the key is used up'); // [XTMP-NON-016]
+    if (this.exhausted && !isControl(type)) throw new RangeError('the key is nearly used up'); // [XTMP-NON-015]
+    const fields = { type, flags: flags | FLAG.ENCRYPTED, sessionId, seq, length: plaintext.length, suite: SUITE, stamp };
+    const b = header({ ...fields, keyId: this.keyId, nonce: this.nonceField(seq) });
+    this.next += 1n;
+    this.blocks += (BigInt(plaintext.length) + LIMIT.block_bytes - 1n) / LIMIT.block_bytes + LIMIT.blocks_per_frame;
+    const { ciphertext, tag } = gcmSeal(this.key, b.subarray(56, 68), b.subarray(0, AAD), plaintext);
+    tag.copy(b, 80);
+    return finish(b, ciphertext);
+  }
+
+  get exhausted() {
+    return this.blocks >= LIMIT.blocks_control;
+  }
+}
+
+export class OpenSlot extends Slot {
+  // open does the checks 6, key and suite, to 12 on a whole frame and returns
+  // the plaintext. Without an anchor the timestamp is not judged. [XTMP-TIM-008]
+  open(h, frame, sessionId, anchor) {
+    if (h.keyId.equals(ZERO.subarray(0, 16))) throw new CheckFailed('check 6: no key, in a session'); // [XTMP-ORD-028] [XTMP-HDR-033]
+    if (h.sessionId !== sessionId) throw new CheckFailed('check 6: session_id'); // [XTMP-ORD-016]
+    if (!h.keyId.equals(this.keyId)) throw new CheckFailed('check 6: key_id'); // [XTMP-ORD-017]
+    if (h.suite !== SUITE) throw new CheckFailed('check 6: encryption_type'); // [XTMP-ORD-018]
+    checkChecksum(h, frame);
+    if (anchor && !anchor.accepts(h.stamp)) throw new CheckFailed('check 8: timestamp');
+    if (h.seq !== this.next || h.seq >= LIMIT.sequence_end) { // [XTMP-ORD-021] [XTMP-ORD-022] [XTMP-NON-013]
+      throw new CheckFailed('check 9: sequence number');
+    }
+    if (!h.nonce.equals(this.nonceField(h.seq))) throw new CheckFailed('check 10: nonce'); // [XTMP-NON-006]
+    const aad = Buffer.from(frame.subarray(0, AAD));
+    aad.fill(0, 28, 32);
+    const plaintext = gcmOpen(this.key, h.nonce.subarray(0, 12), aad, frame.subarray(HEADER), h.tag);
+    if (plaintext === null) throw new CheckFailed('check 11: it does not open'); // [XTMP-ORD-025]
+    this.next += 1n;
+    return plaintext;
+  }
+}
+
+// readPrologue splits a plaintext; the fields are there exactly when their flags
+// are. It returns null when the plaintext is too short. [XTMP-HDR-036]
+export function readPrologue(flags, plaintext) {
+  const has = (flag) => (flags & flag) !== 0;
+  const fragment = has(FLAG.FRAGMENT);
+  const size = (has(FLAG.REQUIRES_ACK) ? 8 : 0) + (has(FLAG.REPLY) ? 8 : 0) + (has(FLAG.STREAMING) ? 12 : 0) + (fragment ? 8 : 0);
+  if (plaintext.length < size) return null;
+  const first = !fragment || plaintext.readUInt16BE(size - 4) === 0;
+  const whole = size + (has(FLAG.COMPRESSED) && first ? 4 : 0);
+  if (plaintext.length < whole) return null;
+  const prologue = { body: plaintext.subarray(whole) };
+  if (has(FLAG.REQUIRES_ACK)) prologue.mid = plaintext.readBigUInt64BE(0);
+  if (has(FLAG.REPLY)) prologue.replyTo = plaintext.readBigUInt64BE(has(FLAG.REQUIRES_ACK) ? 8 : 0);
+  return prologue;
+}
+
+// A FrameReader finds frames by payload_length alone. It asks `judge` about each
+// header as soon as its 96 bytes are there; judge throws to stop it. Memory for a
+// payload grows with the bytes received. [XTMP-HDR-007] [XTMP-HDR-009] [XTMP-ORD-013]
+export class FrameReader {
+  held = 0; // bytes of a frame that is not complete
+  #judge;
+  #head = Buffer.alloc(HEADER);
+  #payload = Buffer.alloc(0);
+  #header = null;
+
+  constructor(judge) {
+    this.#judge = judge;
+  }
+
+  // push takes received bytes and yields { h, frame } for each frame that they
+  // complete. The caller's work on one frame is done before the next is looked at.
+  *push(chunk) {
+    let at = 0;
+    for (;;) {
+      if (this.#header === null) {
+        const n = chunk.copy(this.#head, this.held, at, at + HEADER - this.held);
+        this.held += n;
+        at += n;
+        if (this.held < HEADER) return;
+        const h = parseHeader(this.#head);
+        this.#judge(h);
+        this.#header = h;
+      }
+      at += this.#fill(chunk.subarray(at));
+      if (this.held < HEADER + this.#header.length) return;
+      yield this.#take();
+    }
+  }
+
+  #fill(bytes) {
+    const have = this.held - HEADER;
+    const n = Math.min(bytes.length, this.#header.length - have);
+    if (have + n > this.#payload.length) {
+      const steps = Math.ceil((have + n - this.#payload.length) / LIMIT.receive_step);
+      const size = Math.min(this.#header.length, this.#payload.length + steps * LIMIT.receive_step);
+      this.#payload = Buffer.concat([this.#payload], size);
+    }
+    bytes.copy(this.#payload, have, 0, n);
+    this.held += n;
+    return n;
+  }
+
+  #take() {
+    const frame = Buffer.concat([this.#head, this.#payload.subarray(0, this.#header.length)]);
+    this.held = 0;
+    this.#header = null;
+    this.#payload = Buffer.alloc(0);
+    return { h: parseHeader(frame), frame };
+  }
+}

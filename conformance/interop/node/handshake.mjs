@@ -1,0 +1,258 @@
+// The handshake, at either end, as computation alone: bytes, times and entropy come
+// in, bytes and keys go out. Sockets and timers are elsewhere, and so compose.mjs can
+// run a whole handshake from given inputs.
+
+import { BIT, ERROR, FLAG, FLIGHT, HS, SUITE, TYPE, VERSION } from './codes.mjs';
+import { Malformed, OpenSlot, SealSlot, clearFrame } from './frame.mjs';
+import { HandshakeFailure, chooseIdentity, judgeIdentity, keyHeldFor } from './identity.mjs';
+import { Schedule, transcriptMessage } from './keys.mjs';
+import {
+  checkParams, decodeClientHello, decodeServerHello, decodeServerIdentity, encodeClientHello, encodeServerHello,
+  encodeServerIdentity, flightMessage, splitEnvelope, splitFlight, withEnvelope,
+} from './messages.mjs';
+import * as p from './primitives.mjs';
+
+const KEM_SEED = 64;
+
+// freshClientEntropy and freshServerEntropy draw what one handshake needs. [XTMP-KEY-006]
+export const freshClientEntropy = () => ({
+  handshakeId: p.random(8),
+  random: p.random(32),
+  x25519: p.random(32),
+  mlkemSeed: p.random(KEM_SEED), // d ‖ z of FIPS 203
+  extension: 0x8000 | p.random(2).readUInt16BE(0), // [XTMP-TYP-021]
+});
+
+export const freshServerEntropy = () => ({ random: p.random(32), x25519: p.random(32), mlkemMessage: p.random(32) });
+
+// slotsOf returns the path slots as one end uses them, and erases nothing.
+const slotsOf = ({ ts_client: c, ts_server: s }, client) =>
+  client ? { seal: new SealSlot(c), open: new OpenSlot(s) } : { seal: new SealSlot(s), open: new OpenSlot(c) };
+
+// sealOnce seals the one frame of a handshake slot and erases it. [XTMP-NON-007]
+function sealOnce(secret, fields, plaintext) {
+  const slot = new SealSlot(secret, 1n);
+  const frame = slot.seal(fields, plaintext);
+  slot.erase();
+  return frame;
+}
+
+const isPlainHandshake = (h, type) => h.type === type && (h.flags & ~(FLAG.ENCRYPTED | FLAG.PRIORITY)) === 0;
+
+export class ClientHandshake {
+  #entropy;
+  #pins;
+  #time;
+  #asked;
+  #ch;
+  #dk;
+  #schedule = null;
+  #serverTime;
+  sessionId = 0n;
+
+  // pins are those of the endpoint; time is the wall time in microseconds. hint says
+  // whether identity_hint names the pins.
+  constructor(pins, time, { entropy = freshClientEntropy(), hint = true } = {}) {
+    const { ek, dk } = p.mlkemKeys(entropy.mlkemSeed);
+    this.#entropy = entropy;
+    this.#pins = pins;
+    this.#time = time;
+    this.#dk = dk;
+    this.#asked = pins.some((pin) => !keyHeldFor(pins, pin.fingerprint)); // [XTMP-HSK-005]
+    this.#ch = encodeClientHello({
+      suites: [SUITE], // [XTMP-SUI-002] [XTMP-HSK-002]
+      flags: this.#asked ? BIT.INCLUDE_KEY : 0, // [XTMP-TYP-015]
+      time,
+      random: entropy.random,
+      x25519: p.x25519Public(entropy.x25519),
+      ek,
+      hints: hint ? pins.map((pin) => pin.fingerprint) : [],
+      extensions: [[entropy.extension, entropy.extensionValue ?? Buffer.alloc(0)]],
+    });
+  }
+
+  get values() {
+    return this.#schedule?.values ?? {};
+  }
+
+  hello() {
+    const payload = withEnvelope(HS.CLIENT_HELLO, this.#entropy.handshakeId, this.#ch);
+    return clearFrame(TYPE.HANDSHAKE, 0n, this.#time, payload); // [XTMP-HDR-017]
+  }
+
+  // serverHello takes the payload of a clear frame that passed checks 1 … 10.
+  serverHello(h, payload) {
+    const body = this.#body(payload, HS.SERVER_HELLO);
+    const sh = decodeServerHello(body);
+    if (sh.version !== VERSION) throw new HandshakeFailure('the server chose a version that was not offered'); // [XTMP-HSK-016]
+    if (sh.suite !== SUITE) throw new HandshakeFailure('the server chose a suite that was not offered'); // [XTMP-HSK-017]
+    if (sh.sessionId === 0n) throw new HandshakeFailure('session_id is 0'); // [XTMP-HSK-018]
+    if (sh.sessionId !== h.sessionId) throw new HandshakeFailure('session_id of header and body differ'); // [XTMP-HSK-019]
+    const x25519 = p.x25519Shared(this.#entropy.x25519, sh.x25519);
+    if (x25519 === null) throw new HandshakeFailure('the X25519 secret is zero'); // [XTMP-KEY-009]
+    this.#schedule = new Schedule(p.mlkemDecapsulate(this.#dk, sh.ct), x25519);
+    const v = this.#schedule.hellos(transcriptMessage(HS.CLIENT_HELLO, this.#ch), transcriptMessage(HS.SERVER_HELLO, body));
+    this.sessionId = sh.sessionId;
+    this.#serverTime = sh.time;
+    this.slot = new OpenSlot(v.s_hs);
+  }
+
+  // serverFlight takes the opened flight. [XTMP-HSK-036] skewed says whether
+  // server_time is too far from our clock.
+  serverFlight(h, plaintext, skewed) {
+    if (!isPlainHandshake(h, TYPE.HANDSHAKE_ACK)) throw new Malformed('not a ServerFlight');
+    const flight = splitFlight(this.#body(plaintext, HS.SERVER_FLIGHT));
+    const si = decodeServerIdentity(flight.identity.subarray(4));
+    const key = judgeIdentity(si, this.#pins, this.#asked);
+    const fail = (why) => {
+      throw new HandshakeFailure(why, si.fingerprint);
+    };
+    const input = this.#schedule.identity(flight.identity).server_signature_input;
+    if (!p.ed25519Verify(key, input, flight.signature.subarray(4))) fail('the signature does not verify'); // [XTMP-HSK-043]
+    if (skewed) fail('the clocks differ by more than 300 s'); // [XTMP-TIM-014]
+    const { sf_mac: mac } = this.#schedule.signature(flight.signature);
+    if (!p.equal(mac, flight.finished.subarray(4))) fail('the MAC of ServerFinished is wrong'); // [XTMP-HSK-044]
+    checkParams(si.params);
+    this.#schedule.finished(flight.finished);
+    return si;
+  }
+
+  get serverTime() {
+    return this.#serverTime;
+  }
+
+  get handshakeId() {
+    return this.#entropy.handshakeId;
+  }
+
+  // finish returns ClientFinish and the slots of the path.
+  finish(stamp) {
+    const v = this.#schedule.values;
+    const frame = sealOnce(
+      v.c_hs, // [XTMP-HSK-046]
+      { type: TYPE.HANDSHAKE, sessionId: this.sessionId, stamp },
+      withEnvelope(HS.CLIENT_FINISH, this.#entropy.handshakeId, v.cf_mac), // [XTMP-ENV-006]
+    );
+    return { frame, ...slotsOf(v, true) };
+  }
+
+  erase() {
+    this.slot?.erase();
+    this.#schedule?.erase();
+    this.#dk.fill(0);
+    for (const secret of [this.#entropy.x25519, this.#entropy.mlkemSeed]) secret.fill(0);
+  }
+
+  #body(payload, hsType) {
+    const envelope = splitEnvelope(payload);
+    if (!envelope.handshakeId.equals(this.#entropy.handshakeId)) throw new Malformed('another handshake_id'); // [XTMP-ENV-013]
+    if (envelope.hsType !== hsType) throw new Malformed(`hs_type ${envelope.hsType} in place of ${hsType}`); // [XTMP-HSK-020]
+    return envelope.body;
+  }
+}
+
+// A Refusal is a clear Error in place of ServerHello.
+export class Refusal extends Error {
+  constructor(code, message) {
+    super(message);
+    this.code = code;
+  }
+}
+
+// clientFinishVerifies says whether an opened frame is a ClientFinish that verifies.
+// [XTMP-HSK-049] [XTMP-ENV-012] [XTMP-TYP-013]
+export function clientFinishVerifies(h, plaintext, handshakeId, mac) {
+  if (!isPlainHandshake(h, TYPE.HANDSHAKE)) return false;
+  try {
+    const envelope = splitEnvelope(plaintext);
+    const itsPlace = envelope.hsType === HS.CLIENT_FINISH && envelope.handshakeId.equals(handshakeId);
+    return itsPlace && p.equal(envelope.body, mac); // [XTMP-HSK-050]
+  } catch (error) {
+    if (error instanceof Malformed) return false;
+    throw error;
+  }
+}
+
+export class ServerHandshake {
+  #schedule;
+  #time;
+
+  // The payload is that of a clear first frame of type 0x01 which passed checks
+  // 1 … 10. busy() is asked before the costly part. [XTMP-HSK-079]
+  constructor(payload, identities, busy) {
+    try {
+      const envelope = splitEnvelope(payload); // [XTMP-HSK-067]
+      if (envelope.hsType !== HS.CLIENT_HELLO) throw new Malformed('hs_type'); // [XTMP-HSK-068]
+      this.handshakeId = Buffer.from(envelope.handshakeId);
+      this.body = Buffer.from(envelope.body);
+      this.ch = decodeClientHello(this.body);
+    } catch (error) {
+      if (!(error instanceof Malformed)) throw error;
+      throw new Refusal(ERROR.MALFORMED, error.message); // [XTMP-HSK-071]
+    }
+    const { minVersion, maxVersion, suites, hints, ek } = this.ch;
+    if (minVersion > maxVersion || minVersion > VERSION || maxVersion < VERSION) { // [XTMP-HSK-072] [XTMP-HSK-073]
+      throw new Refusal(ERROR.VERSION_UNSUPPORTED, `versions ${minVersion} to ${maxVersion}`);
+    }
+    if (!suites.includes(SUITE)) throw new Refusal(ERROR.NO_COMMON_SUITE, `suites ${suites}`); // [XTMP-HSK-074] [XTMP-TRU-021]
+    this.identity = chooseIdentity(identities, hints);
+    if (busy()) throw new Refusal(ERROR.SERVER_BUSY, 'a limit is reached'); // [XTMP-HSK-077]
+    if (!p.mlkemKeyAcceptable(ek)) throw new Refusal(ERROR.HANDSHAKE_FAILED, 'ML-KEM modulus'); // [XTMP-HSK-075]
+  }
+
+  // answer returns ServerHello and ServerFlight. It draws what it needs, unless told.
+  answer({ sessionId, time, params, entropy = freshServerEntropy() }) {
+    const { ch, identity, handshakeId } = this;
+    const x25519 = p.x25519Shared(entropy.x25519, ch.x25519);
+    if (x25519 === null) throw new Refusal(ERROR.HANDSHAKE_FAILED, 'the X25519 secret is zero'); // [XTMP-HSK-075]
+    const { ct, shared } = p.mlkemEncapsulate(ch.ek, entropy.mlkemMessage); // [XTMP-HSK-015]
+    const sh = encodeServerHello({
+      version: VERSION, suite: SUITE, sessionId, time, random: entropy.random, x25519: p.x25519Public(entropy.x25519), ct,
+    });
+    this.sessionId = sessionId;
+    this.#time = time;
+    this.#schedule = new Schedule(shared, x25519);
+    this.#schedule.hellos(transcriptMessage(HS.CLIENT_HELLO, this.body), transcriptMessage(HS.SERVER_HELLO, sh));
+    const flight = this.#flight(identity, params);
+    this.slot = new OpenSlot(this.values.c_hs);
+    for (const secret of [shared, x25519, entropy.x25519, entropy.mlkemMessage]) secret.fill(0);
+    const hello = clearFrame(TYPE.HANDSHAKE_ACK, sessionId, time, withEnvelope(HS.SERVER_HELLO, handshakeId, sh)); // [XTMP-HSK-013]
+    const sealed = sealOnce(
+      this.values.s_hs,
+      { type: TYPE.HANDSHAKE_ACK, sessionId, stamp: time },
+      withEnvelope(HS.SERVER_FLIGHT, handshakeId, flight), // [XTMP-ENV-005]
+    );
+    return { hello, flight: sealed };
+  }
+
+  #flight(identity, params) {
+    const key = this.ch.includeKey ? identity.key : null; // [XTMP-HSK-023]
+    const si = flightMessage(FLIGHT.IDENTITY, encodeServerIdentity({ ...identity, key, params }));
+    const signature = p.ed25519Sign(identity.seed, this.#schedule.identity(si).server_signature_input);
+    const ss = flightMessage(FLIGHT.SIGNATURE, signature);
+    const sf = flightMessage(FLIGHT.FINISHED, this.#schedule.signature(ss).sf_mac);
+    this.#schedule.finished(sf);
+    return Buffer.concat([si, ss, sf]); // [XTMP-HSK-022]
+  }
+
+  get values() {
+    return this.#schedule.values;
+  }
+
+  get time() {
+    return this.#time;
+  }
+
+  clientFinish(h, plaintext) {
+    return clientFinishVerifies(h, plaintext, this.handshakeId, this.values.cf_mac);
+  }
+
+  slots() {
+    return slotsOf(this.values, false);
+  }
+
+  erase() {
+    this.slot?.erase();
+    this.#schedule?.erase();
+  }
+}

@@ -1,0 +1,102 @@
+package peer
+
+import (
+	"crypto/hmac"
+	"fmt"
+
+	"github.com/bpci/xtmp/vectors/testkit"
+)
+
+// ReadFlight waits for ServerFlight, verifies it and derives the path keys. Without
+// an identity key in the flight the signature is checked against key, which may
+// be nil if ClientHello asked for the key.
+func (c *Conn) ReadFlight(key []byte) (*Received, error) {
+	from := len(c.violations)
+	r, err := c.nextOf(typeHandshakeAck, hsServerFlight, "ServerFlight")
+	if err != nil {
+		return r, err
+	}
+	bodies, err := c.flightBodies(r.Plaintext.Body)
+	if err != nil {
+		return r, err
+	}
+	identity, rest := testkit.Decode("server_identity", 0, bodies[0])
+	if identity.Short() || len(rest) > 0 {
+		return r, c.violation("XTMP-CON-004", "ServerIdentity has not the length of its layout", len(bodies[0]), "")
+	}
+	c.handshake.identity = identity
+	c.handshake.params, _ = testkit.Decode("server_params", 0, identity.Bytes("params"))
+	c.lintIdentity(identity)
+	c.lintParams(c.handshake.params)
+	if identity.Has("identity_key") && len(identity.Bytes("identity_key")) > 0 {
+		key = identity.Bytes("identity_key")
+	}
+	if err := c.verifyProofs(key, bodies); err != nil {
+		return r, err
+	}
+	c.inbound = append(c.inbound, &slot{name: SlotPath, keys: testkit.DeriveKeys(c.path().Value("ts_server"))})
+	return r, c.firstSince(from)
+}
+
+// flightBodies returns the bodies of the three messages [XTMP-HSK-022].
+func (c *Conn) flightBodies(flight []byte) ([][]byte, error) {
+	messages, rest := testkit.FlightMessages(flight)
+	want := []uint64{flightIdentity, flightSignature, flightFinished}
+	if len(messages) != len(want) || len(rest) > 0 {
+		return nil, c.violation("XTMP-HSK-022", "ServerFlight is not exactly three messages",
+			fmt.Sprintf("%d and %d bytes", len(messages), len(rest)), "3")
+	}
+	bodies := make([][]byte, len(want))
+	for i, m := range messages {
+		if got := m.Uint("type"); got != want[i] {
+			return nil, c.violation("XTMP-HSK-022", "a message of ServerFlight is out of order",
+				fmt.Sprintf("0x%02X", got), fmt.Sprintf("0x%02X", want[i]))
+		}
+		bodies[i] = m.Bytes("body")
+	}
+	return bodies, nil
+}
+
+func (c *Conn) lintParams(p *testkit.Message) {
+	bounds := []struct {
+		req, field string
+		low, high  uint64
+	}{
+		{"XTMP-HSK-028", "max_payload", limit("max_payload_min"), limit("payload_max")},
+		{"XTMP-HSK-029", "idle_timeout_ms", 1, 1<<32 - 1},
+		{"XTMP-HSK-030", "key_rotation_s", 1, 1<<32 - 1},
+		{"XTMP-HSK-031", "max_datagram", limit("datagram_min"), limit("datagram_max")},
+		{"XTMP-HSK-032", "reassembly_bytes", limit("reassembly_bytes_min"), 1<<32 - 1},
+	}
+	for _, b := range bounds {
+		if v := p.Uint(b.field); v < b.low || v > b.high {
+			c.note(b.req, b.field+" is out of bounds", v, fmt.Sprintf("%d … %d", b.low, b.high))
+		}
+	}
+	if policy := p.Uint("policy"); policy&0x000F != 0 {
+		c.note("XTMP-TYP-016", "policy announces what this version does not have", fmt.Sprintf("%04x", policy), "0000")
+	} else if policy != 0 {
+		c.note("XTMP-TYP-014", "an undefined bit of policy is set", fmt.Sprintf("%04x", policy), "0000")
+	}
+}
+
+// verifyProofs verifies ServerSignature and ServerFinished. Nothing can follow one
+// that does not verify.
+func (c *Conn) verifyProofs(key []byte, bodies [][]byte) error {
+	d := c.handshake.schedule
+	d.Set("SI", testkit.TranscriptMessage(flightIdentity, bodies[0]))
+	d.Set("SS", testkit.TranscriptMessage(flightSignature, bodies[1]))
+	if !signatureVerifies(key, d.Value("server_signature_input"), bodies[1]) {
+		return c.violation("XTMP-HSK-043", "ServerSignature does not verify", bodies[1], "")
+	}
+	if want := d.Value("sf_mac"); !hmac.Equal(want, bodies[2]) {
+		return c.violation("XTMP-HSK-044", "the MAC of ServerFinished is wrong", bodies[2], want)
+	}
+	return nil
+}
+
+// path derives the traffic secrets of path 0.
+func (c *Conn) path() *testkit.Derivation {
+	d := c.handshake.schedule
+	return testkit.Derive("path", testkit.Values{"root": d.Value("root_0"), "binder": d.Value("binder_0")})
+}

@@ -1,0 +1,121 @@
+package peer
+
+import (
+	"fmt"
+
+	"github.com/bpci/xtmp/vectors/testkit"
+)
+
+// A Hello is a ClientHello that has not been sent, with the private keys behind
+// it. Body has layout client_hello. A public key that was set on Body goes out as
+// set; the private keys stay.
+type Hello struct {
+	*Draft
+	X25519 []byte // private key, 32 bytes
+	MLKEM  []byte // seed d ‖ z, 64 bytes
+}
+
+// HelloDefaults returns a correct ClientHello: version 1, suite 1, fresh keys, the
+// pin as hint, one random TLV entry, and the request for the identity key.
+func (c *Conn) HelloDefaults() *Hello {
+	now := micros(c.clock())
+	h := &Hello{
+		Draft:  testkit.NewDraft(typeHandshake, 0, now),
+		X25519: testkit.Draw(c.entropy, 32),
+		MLKEM:  testkit.Draw(c.entropy, 64),
+	}
+	h.Plaintext.Envelope.DefaultUint("hs_type", hsClientHello)
+	h.Plaintext.Envelope.Default("handshake_id", testkit.Draw(c.entropy, 8))
+	h.Body = testkit.Compose("client_hello").
+		DefaultUint("min_version", 1).DefaultUint("max_version", 1).
+		Default("suites", []byte{testkit.SuiteAES256GCM, 0xFF, 0xFF, 0xFF}).
+		DefaultUint("flags", bitIncludeKey).
+		DefaultUint("client_time", now).
+		Default("random", testkit.Draw(c.entropy, 32)).
+		Default("x25519", testkit.X25519Public(h.X25519)).
+		Default("mlkem768_ek", testkit.MLKEMPublic(h.MLKEM)).
+		Default("extensions", testkit.TLVBlock(testkit.TLV{Type: 0x8000 | uint16(testkit.Uint(testkit.Draw(c.entropy, 2)))}))
+	if len(c.target.Pin) >= hintSize {
+		hint := make([]byte, 4*hintSize)
+		copy(hint, c.target.Pin[:hintSize])
+		h.Body.Default("identity_hint", hint)
+	}
+	return h
+}
+
+// The values of a handshake that this version knows.
+const (
+	hsClientHello   = 1
+	hsServerHello   = 3
+	hsServerFlight  = 4
+	hsClientFinish  = 5
+	hsHandshakeDone = 6
+
+	flightIdentity  = 0x41
+	flightSignature = 0x42
+	flightFinished  = 0x43
+
+	bitIncludeKey  = 0x0001 // ClientHello flags
+	bitKeyIncluded = 0x01   // ServerIdentity flags
+
+	hintSize = 8
+)
+
+// An exchange is what both hellos and the flight left behind.
+type exchange struct {
+	hello    *Hello
+	id       uint64 // handshake_id as sent
+	session  uint64 // session_id of ServerHello
+	schedule *testkit.Derivation
+	identity *testkit.Message // ServerIdentity
+	params   *testkit.Message
+}
+
+// SendHello sends the ClientHello and remembers it for the transcript, byte for
+// byte as it was sent [XTMP-KEY-002].
+func (c *Conn) SendHello(h *Hello) error {
+	raw := c.prepareHello(h)
+	return c.write(frameName(h.Frame, nil), raw)
+}
+
+// prepareHello encodes a hello and makes it the one of this connection.
+func (c *Conn) prepareHello(h *Hello) []byte {
+	raw := h.Encode()
+	sent := append(append([]byte(nil), h.Plaintext.Body...), h.Trailing...)
+	c.handshake = exchange{
+		hello:    h,
+		id:       h.Plaintext.Envelope.Uint("handshake_id"),
+		schedule: testkit.Derive("handshake", testkit.Values{"CH": testkit.TranscriptMessage(hsClientHello, sent)}),
+	}
+	c.stamps = clockAnchor{micros: h.Body.Uint("client_time"), moment: c.clock()}
+	return raw
+}
+
+// asked reports whether our ClientHello asked for the identity key.
+func (e *exchange) asked() bool { return e.hello.Body.Uint("flags")&bitIncludeKey != 0 }
+
+// offered reports whether our ClientHello offered a suite.
+func (e *exchange) offered(suite uint64) bool {
+	for _, s := range e.hello.Body.Bytes("suites") {
+		if uint64(s) == suite && suite != 0xFF {
+			return true
+		}
+	}
+	return false
+}
+
+// next reads the frame that the handshake is due, which an Error replaces.
+func (c *Conn) nextOf(messageType, hsType uint8, name string) (*Received, error) {
+	r, err := c.ReadFrame(0)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("waiting for %s: %w", name, err)
+	case r.Is(typeError):
+		return r, r.Error()
+	case r.Plaintext == nil:
+		return r, c.violation("XTMP-HDR-024", name+" does not open under the key that is due", r.Name, "")
+	case r.Type() != messageType || r.Plaintext.Envelope == nil || uint8(r.Plaintext.Envelope.Uint("hs_type")) != hsType:
+		return r, c.violation("XTMP-HSK-089", "another message in place of "+name, r.Name, "")
+	}
+	return r, nil
+}

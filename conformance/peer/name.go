@@ -1,0 +1,82 @@
+package peer
+
+import (
+	"fmt"
+
+	"github.com/bpci/xtmp/conformance"
+	"github.com/bpci/xtmp/spec"
+	"github.com/bpci/xtmp/vectors/testkit"
+)
+
+// The message types that this version implements.
+const (
+	typeHandshake    = 0x01
+	typeHandshakeAck = 0x02
+	typeHeartbeat    = 0x03
+	typeDisconnect   = 0x04
+	typeAck          = 0x05
+	typeError        = 0xFE
+)
+
+// frameName says what a frame is, as far as its plaintext is known.
+func frameName(f *testkit.Frame, p *testkit.Plaintext) string {
+	t, known := spec.Default().Type(f.Type())
+	name := t.Name
+	if !known {
+		name = fmt.Sprintf("type 0x%02X", f.Type())
+	}
+	if p == nil && f.Clear() && f.Header.Uint("encryption_type") == 0 {
+		p, _ = testkit.DecodePlaintext(f.Type(), 0, f.Payload)
+	}
+	if p == nil {
+		return name
+	}
+	if p.Envelope != nil {
+		if hs, ok := spec.Default().HSType(uint8(p.Envelope.Uint("hs_type"))); ok {
+			name = hs.Name
+		}
+	}
+	name += detail(f.Type(), p.Body)
+	if mid := p.Prologue.Uint("mid"); mid != 0 {
+		name += fmt.Sprintf(" mid %d", mid)
+	}
+	if reply := p.Prologue.Uint("reply_to"); reply != 0 {
+		name += fmt.Sprintf(" in reply to %d", reply)
+	}
+	return name
+}
+
+func detail(messageType uint8, body []byte) string {
+	switch messageType {
+	case typeHeartbeat:
+		if len(body) > 0 {
+			return " " + testkit.Meaning("heartbeat.kind", body[:1])
+		}
+	case typeAck:
+		m, _ := testkit.Decode("ack", 0, body)
+		return fmt.Sprintf(" up to %d", m.Uint("largest"))
+	case typeError:
+		m, _ := testkit.Decode("error", 0, body)
+		if m.Has("scope") {
+			return fmt.Sprintf(" %s scope %d", testkit.Meaning("error.code", m.Bytes("code")), m.Uint("scope"))
+		}
+	}
+	return ""
+}
+
+// fieldsOf turns parts into the fields of a report. A sealed field shows its
+// plaintext as its meaning, since the bytes at its place are ciphertext.
+func fieldsOf(parts []testkit.Part) []conformance.Field {
+	fields := make([]conformance.Field, 0, len(parts))
+	for _, p := range parts {
+		meaning := p.Meaning
+		if p.Offset >= testkit.HeaderSize && p.Label != "frame.payload" {
+			meaning = fmt.Sprintf("%x", p.Bytes)
+			if p.Meaning != "" {
+				meaning += " " + p.Meaning
+			}
+		}
+		fields = append(fields, conformance.Field{Name: p.Label, Offset: p.Offset, Size: len(p.Bytes), Meaning: meaning})
+	}
+	return fields
+}

@@ -1,0 +1,204 @@
+package peer
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+
+	"github.com/bpci/xtmp/vectors/testkit"
+)
+
+// A Draft is a frame that has not been sent; see testkit.Draft.
+type Draft = testkit.Draft
+
+// A Session is a Conn with path keys and their counters.
+type Session struct {
+	*Conn
+	ID     uint64
+	NoPong bool // do not answer PING
+
+	keys     testkit.Keys // p0.c
+	sequence uint64       // next
+	mid      uint64       // next
+}
+
+// Session returns the session of a connection whose flight was read. It sends
+// nothing: Handshake and a case that goes step by step send ClientFinish.
+func (c *Conn) Session() *Session {
+	return &Session{
+		Conn: c, ID: c.handshake.session,
+		keys: testkit.DeriveKeys(c.path().Value("ts_client")), mid: 1,
+	}
+}
+
+// Schedule returns the key schedule of the handshake with all its values.
+func (c *Conn) Schedule() *testkit.Derivation { return c.handshake.schedule }
+
+// Params returns the session parameters of ServerIdentity.
+func (s *Session) Params() *testkit.Message { return s.handshake.params }
+
+// Identity returns ServerIdentity.
+func (s *Session) Identity() *testkit.Message { return s.handshake.identity }
+
+// Keys returns the keys of p0.c and p0.s.
+func (s *Session) Keys() (client, server testkit.Keys) {
+	return s.keys, testkit.DeriveKeys(s.path().Value("ts_server"))
+}
+
+// HandshakeKeys returns the keys of hs.c and hs.s.
+func (c *Conn) HandshakeKeys() (client, server testkit.Keys) {
+	return testkit.DeriveKeys(c.handshake.schedule.Value("c_hs")), testkit.DeriveKeys(c.handshake.schedule.Value("s_hs"))
+}
+
+// Counters returns the sequence number and the mid of the next draft.
+func (s *Session) Counters() (sequence, mid uint64) { return s.sequence, s.mid }
+
+// Received returns the sequence number of the last frame of the peer under the path
+// key, and false if there was none.
+func (s *Session) Received() (largest uint64, any bool) {
+	for _, in := range s.inbound {
+		if in.name == SlotPath && in.next > 0 {
+			return in.next - 1, true
+		}
+	}
+	return 0, false
+}
+
+// Draft returns a correct frame under p0.c. It takes the next sequence number and,
+// with REQUIRES_ACK, the next mid: a draft that is not sent leaves a gap.
+func (s *Session) Draft(messageType uint8, flags uint16, body []byte) *Draft {
+	d := testkit.NewDraft(messageType, flags, s.stamps.at(s.clock()))
+	d.Plaintext.Body = body
+	d.Frame.Header.DefaultUint("session_id", s.ID)
+	d.Keys, d.Sequence = &s.keys, s.sequence
+	s.sequence++
+	if flags&testkit.FlagValue("REQUIRES_ACK") != 0 {
+		d.Plaintext.Prologue.DefaultUint("mid", s.mid)
+		s.mid++
+	}
+	return d
+}
+
+// Send sends a frame under p0.c after the edits and returns it.
+func (s *Session) Send(messageType uint8, flags uint16, body []byte, edits ...func(*Draft)) (*Draft, error) {
+	d := s.Draft(messageType, flags, body)
+	for _, edit := range edits {
+		edit(d)
+	}
+	return d, s.SendDrafts(d)
+}
+
+// SendDrafts sends drafts in one write.
+func (s *Session) SendDrafts(drafts ...*Draft) error {
+	var raw []byte
+	name := ""
+	for i, d := range drafts {
+		if i > 0 {
+			name += "; "
+		}
+		raw = append(raw, s.encode(d)...)
+		name += frameName(d.Frame, d.Plaintext)
+	}
+	return s.write(name, raw)
+}
+
+// Request sends a request: REQUIRES_ACK and the next mid.
+func (s *Session) Request(messageType uint8, body []byte, edits ...func(*Draft)) (*Draft, error) {
+	return s.Send(messageType, testkit.FlagValue("REQUIRES_ACK"), body, edits...)
+}
+
+// encode seals a draft and remembers what answers it may get.
+func (s *Session) encode(d *Draft) []byte {
+	raw := d.Encode()
+	if mid := d.Mid(); mid != 0 && d.Frame.Flags()&testkit.FlagValue("REQUIRES_ACK") != 0 {
+		s.open[d.Frame.Sequence()] = mid
+		s.requests[mid] = d.Frame.Type()
+	}
+	s.sent, s.anySent = max(s.sent, d.Frame.Sequence()), true
+	return raw
+}
+
+// Ack acknowledges everything received under p0.s.
+func (s *Session) Ack() error {
+	largest, _ := s.Received()
+	_, err := s.Send(typeAck, 0, AckBody(largest))
+	return err
+}
+
+// AckBody returns the body of an Ack on TCP.
+func AckBody(largest uint64) []byte {
+	return testkit.Compose("ack").SetUint("largest", largest).Encode()
+}
+
+// Disconnect sends Disconnect and ends our half of the connection.
+func (s *Session) Disconnect(reason uint16) error {
+	if _, err := s.Send(typeDisconnect, 0, s.DisconnectBody(reason)); err != nil {
+		return err
+	}
+	return s.CloseWrite()
+}
+
+// DisconnectBody returns a correct Disconnect body for now.
+func (s *Session) DisconnectBody(reason uint16) []byte {
+	return testkit.Compose("disconnect").
+		SetUint("reason", uint64(reason)).
+		SetUint("last_mid_sent", s.mid-1).
+		SetUint("last_mid_complete", s.inMid).
+		Encode()
+}
+
+// HeartbeatBody returns the body of a Heartbeat.
+func HeartbeatBody(kind uint8, data []byte) []byte { return append([]byte{kind}, data...) }
+
+// The kinds of Heartbeat.
+const (
+	Ping          = 0
+	Pong          = 1
+	PathChallenge = 2
+	PathResponse  = 3
+	RekeyRequest  = 4
+)
+
+// ErrorBody returns the body of an Error without token.
+func ErrorBody(code uint16, scope uint8, refSeq uint64, text string) []byte {
+	return testkit.Compose("error").
+		SetUint("code", uint64(code)).SetUint("scope", uint64(scope)).SetUint("ref_seq", refSeq).
+		Set("text", []byte(text)).Encode()
+}
+
+// ReadFrame is Conn.ReadFrame; it also answers a PING, unless NoPong is set.
+func (s *Session) ReadFrame(wait time.Duration) (*Received, error) {
+	r, err := s.Conn.ReadFrame(wait)
+	if err != nil || s.NoPong || s.closing != "" || !r.Is(typeHeartbeat) || len(r.Plaintext.Body) == 0 || r.Plaintext.Body[0] != Ping {
+		return r, err
+	}
+	if _, err := s.Send(typeHeartbeat, 0, HeartbeatBody(Pong, r.Plaintext.Body[1:])); err != nil {
+		return r, fmt.Errorf("answering a PING: %w", err)
+	}
+	return r, nil
+}
+
+// Drain is Conn.Drain; it also answers a PING, unless NoPong is set.
+func (s *Session) Drain(wait time.Duration) ([]*Received, error) {
+	return drain(orWait(wait, s.wait), s.ReadFrame)
+}
+
+// Ping is the fence: it sends a PING and waits for the PONG with equal bytes. It
+// returns what came before the PONG. An Error of scope 1 or 2 and a Disconnect end
+// the wait: the first with an *ErrorFrame, both with the frame as the last one.
+func (s *Session) Ping(data []byte) ([]*Received, error) {
+	if _, err := s.Send(typeHeartbeat, 0, HeartbeatBody(Ping, data)); err != nil {
+		// The peer may have closed, and may have said why before.
+		before, readErr := s.until(0, pongWith(data))
+		if readErr == nil {
+			readErr = err
+		}
+		return before, readErr
+	}
+	return s.until(0, pongWith(data))
+}
+
+func pongWith(data []byte) func(*Received) bool {
+	want := HeartbeatBody(Pong, data)
+	return func(r *Received) bool { return r.Is(typeHeartbeat) && bytes.Equal(r.Plaintext.Body, want) }
+}
