@@ -34,7 +34,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		err = overlay(ctx, args[1])
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "xtmp-mutant: %v\n", err) //nolint:errcheck // standard error is the last resort
+		fmt.Fprintf(stderr, "xtmp-mutant: %v\n", err)
 		if errors.Is(err, errUsage) {
 			return 2
 		}

@@ -1,20 +1,24 @@
 // Package cases holds the questions that the judge puts to a server of XTMP/1.
 //
+//	common.go    dial, handshake, session          controls.go   the twins that most cases share
+//	reaction.go  what a peer did, judged           tables.go     strict, allowed and forbidden reactions
+//	tour.go      every kind of frame, for the linter of package peer
+//
 //	chapter   files                                what it asks about
-//	1, 2      frame.go, frame_sealed.go            the 96 bytes, clear and sealed frames, the prologue
-//	3         codepoints.go, types.go, flags.go,   types, flags, suites, bits, TLV blocks
+//	1, 2      frame*.go                            the 96 bytes, clear and sealed frames, the prologue
+//	3         codepoints.go, types*.go, flags*.go, types, flags, suites, bits, TLV blocks
 //	          bits.go, tlv.go
 //	4         keys.go, time.go, skew.go            transcript, arithmetic, nonce, stamps, skew
-//	5         handshake.go                         envelope, messages, refusals, establishment
+//	5         handshake*.go                        envelope, messages, refusals, establishment
 //	6         trust.go                             choice of the identity
-//	7         order.go                             what is judged when, and what failure does
-//	8         messages.go                          requests, replies, mids, Ack, unknown types
+//	7         order*.go                            what is judged when, and what failure does
+//	8         messages*.go                         requests, replies, mids, Ack, unknown types
 //	9         heartbeat.go, disconnect.go,         liveness, closing, Errors
 //	          error.go
 //	10        limits.go                            sizes, counts, timers
 //
 // A case is a value: what it proves, which reactions are strict, allowed or
-// forbidden, and a Run function of a few lines over the steps of common.go. A
+// forbidden, and a Run function of a few lines over shared steps. A
 // negative case has a control twin, which is the same exchange without the
 // defect; most share one of the four of controls.go.
 //

@@ -84,7 +84,7 @@ func repliesTo(x *conformance.Exchange, s *peer.Session, mids ...uint64) []*peer
 }
 
 func onlyReplies(frames []*peer.Received) []*peer.Received {
-	return slices.DeleteFunc(frames, func(r *peer.Received) bool {
+	return slices.DeleteFunc(slices.Clone(frames), func(r *peer.Received) bool {
 		return r.Plaintext == nil || r.ReplyTo() == 0 || r.Type() >= 0x80 && r.Type() != typeError
 	})
 }

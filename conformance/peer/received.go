@@ -28,11 +28,18 @@ func (r *Received) Type() uint8 { return r.Frame.Type() }
 // Is reports whether the frame opened and has that type.
 func (r *Received) Is(messageType uint8) bool { return r.Plaintext != nil && r.Type() == messageType }
 
-// Mid returns the mid of a reliable message, else 0.
-func (r *Received) Mid() uint64 { return r.Plaintext.Prologue.Uint("mid") }
+// Mid returns the mid of a reliable message that opened, else 0.
+func (r *Received) Mid() uint64 { return r.prologue("mid") }
 
 // ReplyTo returns the mid that a reply answers, else 0.
-func (r *Received) ReplyTo() uint64 { return r.Plaintext.Prologue.Uint("reply_to") }
+func (r *Received) ReplyTo() uint64 { return r.prologue("reply_to") }
+
+func (r *Received) prologue(field string) uint64 {
+	if r.Plaintext == nil {
+		return 0
+	}
+	return r.Plaintext.Prologue.Uint(field)
+}
 
 // Body returns the body as a message of the layout.
 func (r *Received) Body(layout string) *testkit.Message {

@@ -146,7 +146,7 @@ func (s *Session) receiveFlight(now Now, p *Path, body []byte) {
 	k.send, k.recv = security.Sealer{}, security.Opener{}
 	s.establishKeys(p, th3)
 	s.idleTimeout = millis(identity.Params.IdleTimeoutMS)
-	s.ageLimit = ageFactor * time.Duration(identity.Params.KeyRotationS) * time.Second
+	s.ageLimit = ageFactor * min(time.Duration(identity.Params.KeyRotationS)*time.Second, rotationMax)
 	s.establishedAt = now.Elapsed
 	s.setState(now, Established)
 	s.event(Event{Kind: EventEstablished, Identity: Identity{

@@ -188,7 +188,7 @@ func (s *Session) receiveAck(now Now, p *Path, body []byte) {
 		s.violation(now, p, err.Error())
 		return
 	}
-	if largest >= p.send.Next() { // [XTMP-ACK-004]
+	if largest >= p.keys.send.Next() { // [XTMP-ACK-004]
 		s.violation(now, p, "Ack of a frame that was not sent")
 		return
 	}

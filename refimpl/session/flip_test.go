@@ -86,7 +86,7 @@ func TestEveryBitInsideServerFlight(t *testing.T) {
 	const plaintext = wire.EnvelopeSize + 202 + 33
 	for bit := range plaintext * 8 {
 		p := newPair(t, nil)
-		p.client.Open(p.now)
+		p.open()
 		p.write('c', p.client, &p.toServer)
 		p.deliver(p.server, &p.toServer)
 		p.write('s', p.server, &p.toClient)

@@ -129,9 +129,9 @@ func (s *Session) establishKeys(p *Path, th3 security.Digest) {
 	s.root, s.exporter = s.handshake.secrets.Complete(th3)
 	c, sv := security.PathSecrets(&s.root, th3)
 	if s.role == Client {
-		p.install(s.suite, &c, &sv)
+		p.install(s.suite, s.epoch, &c, &sv)
 	} else {
-		p.install(s.suite, &sv, &c)
+		p.install(s.suite, s.epoch, &sv, &c)
 	}
 }
 

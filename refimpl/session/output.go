@@ -88,7 +88,7 @@ func (s *Session) appendQueue(now Now, p *Path, dst []byte) []byte {
 // appendReliable gives a message its mid and seals it.
 func (s *Session) appendReliable(now Now, p *Path, dst []byte, m message) []byte {
 	s.out.last++
-	s.out.unacked = append(s.out.unacked, sentMid{mid: s.out.last, sequence: p.send.Next()})
+	s.out.unacked = append(s.out.unacked, sentMid{mid: s.out.last, sequence: p.keys.send.Next()})
 	pro := wire.Prologue{Mid: s.out.last, ReplyTo: m.replyTo}
 	return s.seal(now, p, dst, m.typ, m.flags, &pro, m.body)
 }
@@ -96,7 +96,7 @@ func (s *Session) appendReliable(now Now, p *Path, dst []byte, m message) []byte
 // seal appends one frame under the path key. At the end of the key's budget it
 // ends the session instead.
 func (s *Session) seal(now Now, p *Path, dst []byte, t wire.MessageType, f wire.Flags, pro *wire.Prologue, body []byte) []byte {
-	if p.send.Spent() && t != wire.TypeError { // [XTMP-NON-017]
+	if p.keys.send.Spent() && t != wire.TypeError { // [XTMP-NON-017]
 		s.fail(now, p, &Error{Code: wire.KeyLimit, Scope: wire.ScopeSession}, wire.NoSequence, 0)
 		return dst
 	}
@@ -106,7 +106,7 @@ func (s *Session) seal(now Now, p *Path, dst []byte, t wire.MessageType, f wire.
 	}
 	dst = append(dst, body...)
 	h := wire.Header{Type: t, Flags: f, SessionID: s.id, Timestamp: s.stamp(now)}
-	dst, err := p.send.Seal(dst, start, &h)
+	dst, err := p.keys.send.Seal(dst, start, &h)
 	if err != nil {
 		p.drain(now, 0)
 		s.end(now, &Error{Code: wire.KeyLimit, Scope: wire.ScopeSession})

@@ -43,20 +43,19 @@ func (a *openAdmission) Hold(_ netip.Addr, n int) bool {
 // pair is a client and a server session and the two streams between them, on
 // virtual time.
 type pair struct {
-	t          rapid.TB
-	now        Now
-	client     *Session
-	server     *Session
-	admission  *openAdmission
-	identity   *security.Identity
-	clientCfg  Config
-	serverCfg  Config
-	toServer   []byte                   // bytes written and not delivered
-	toClient   []byte                   //
-	chunk      func(left int) int       // how much is delivered at once; nil: all
-	mangle     func(dir byte, b []byte) // may change what is written; dir is 'c' or 's' for its sender
-	events     map[*Session][]Event
-	closedConn bool
+	t         rapid.TB
+	now       Now
+	client    *Session
+	server    *Session
+	admission *openAdmission
+	identity  *security.Identity
+	clientCfg Config
+	serverCfg Config
+	toServer  []byte                   // bytes written and not delivered
+	toClient  []byte                   //
+	chunk     func(left int) int       // how much is delivered at once; nil: all
+	mangle    func(dir byte, b []byte) // may change what is written; dir is 'c' or 's' for its sender
+	events    map[*Session][]Event
 }
 
 func deterministic(seed uint64) *rand.ChaCha8 {
@@ -70,7 +69,7 @@ func encapsulator(t rapid.TB, seed uint64) security.Encapsulator {
 	src := deterministic(seed)
 	return func(key *mlkem.EncapsulationKey768) ([]byte, []byte) {
 		var r [32]byte
-		src.Read(r[:])
+		_, _ = src.Read(r[:]) // never fails
 		shared, ciphertext, err := mlkemtest.Encapsulate768(key, r[:])
 		if err != nil {
 			t.Fatal(err)
@@ -113,10 +112,16 @@ func newPair(t rapid.TB, change func(p *pair)) *pair {
 // connect opens the client and lets both speak until they are silent.
 func (p *pair) connect() {
 	p.t.Helper()
+	p.open()
+	p.settle()
+}
+
+// open starts the client; its ClientHello is not taken yet.
+func (p *pair) open() {
+	p.t.Helper()
 	if err := p.client.Open(p.now); err != nil {
 		p.t.Fatal(err)
 	}
-	p.settle()
 }
 
 // settle moves bytes until nobody has any more.

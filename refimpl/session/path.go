@@ -13,12 +13,9 @@ type Path struct {
 	state PathState
 	split frame.Splitter
 
-	// Keys of the newest epoch. Counters belong to the path and run on through
-	// every epoch.
-	send     security.Sealer
-	recv     security.Opener
-	keyed    bool
-	received uint64 // sequence of the next frame to be received
+	keys     pathKeys  // of the epoch in which this endpoint sends
+	pending  *pathKeys // of the next epoch, while a rekey is under way
+	received uint64    // sequence of the next frame to be received; runs on through every epoch
 
 	anchorStamp uint64 // the peer's wall time at anchorAt, µs
 	anchorAt    time.Duration
@@ -48,11 +45,29 @@ func newPath(now Now) *Path {
 	return &Path{openedAt: now.Elapsed, receivedAt: now.Elapsed, sentAt: now.Elapsed}
 }
 
-// install gives the path its keys of one epoch.
-func (p *Path) install(suite wire.Suite, sendSecret, recvSecret *security.Secret) {
-	p.send = security.NewSealer(suite, sendSecret)
-	p.recv = security.NewOpener(suite, recvSecret)
-	p.keyed = true
+// pathKeys are the keys of one path in one epoch.
+type pathKeys struct {
+	epoch uint32
+	send  security.Sealer
+	recv  security.Opener
+}
+
+// install gives the path its keys of an epoch.
+func (p *Path) install(suite wire.Suite, epoch uint32, sendSecret, recvSecret *security.Secret) {
+	p.keys = pathKeys{epoch: epoch, send: security.NewSealer(suite, sendSecret), recv: security.NewOpener(suite, recvSecret)}
+}
+
+// opener finds the receiving keys that a frame names, nil if there are none.
+// [XTMP-NON-005]
+func (p *Path) opener(keyID [wire.KeyIDSize]byte) *security.Opener {
+	switch {
+	case p.keys.recv.KeyID() == keyID:
+		return &p.keys.recv
+	case p.pending != nil && p.pending.recv.KeyID() == keyID:
+		return &p.pending.recv
+	default:
+		return nil
+	}
 }
 
 // anchor remembers the peer's wall time, against which its stamps are judged.
@@ -88,8 +103,7 @@ func (p *Path) shut() {
 // erase forgets keys and what waits to be sealed; raw is kept, since it may
 // hold the final frame.
 func (p *Path) erase() {
-	p.send, p.recv = security.Sealer{}, security.Opener{}
-	p.keyed = false
+	p.keys, p.pending = pathKeys{}, nil
 	p.answerLen = [2]uint8{}
 	p.ackCount, p.ackLate = 0, false
 	if p.state < PathDrain {

@@ -89,7 +89,7 @@ func TestMidSetAgainstModel(t *testing.T) {
 func TestNoInputPanics(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := newPair(t, nil)
-		p.client.Open(p.now)
+		p.open()
 		for range rapid.IntRange(0, 3).Draw(t, "rounds") {
 			p.settle()
 		}

@@ -351,7 +351,7 @@ func TestHandshakeRefusals(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := newPair(t, nil)
-			p.client.Open(p.now)
+			p.open()
 			f := c.alter(p.client.AppendOutput(p.now, 0, nil))
 			clear(f[28:32])
 			wire.Finish(f)

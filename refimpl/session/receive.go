@@ -170,7 +170,8 @@ func (s *Session) receiveFrame(now Now, p *Path, f []byte, h *wire.Header) {
 		s.receiveHandshakeFrame(now, p, f, h)
 		return
 	}
-	if h.SessionID != s.id || h.Encryption != s.suite || h.KeyID != p.recv.KeyID() { // step 6
+	opener := p.opener(h.KeyID)
+	if h.SessionID != s.id || h.Encryption != s.suite || opener == nil { // step 6
 		s.refuse(now, p, 6, h, errUnknownKey)
 		return
 	}
@@ -190,7 +191,7 @@ func (s *Session) receiveFrame(now Now, p *Path, f []byte, h *wire.Header) {
 		s.refuse(now, p, 9, h, errSequence)
 		return
 	}
-	plaintext, err := p.recv.Open(f, h.Sequence) // steps 10 and 11
+	plaintext, err := opener.Open(f, h.Sequence) // steps 10 and 11
 	if err != nil {
 		s.refuse(now, p, 11, h, err)
 		return

@@ -59,7 +59,7 @@ type Session struct {
 func NewServer(cfg *Config, now Now, source netip.Addr) *Session {
 	s := &Session{
 		cfg: cfg, role: Server, state: Start, source: source,
-		idleTimeout: cfg.ConnectionTimeout, ageLimit: ageFactor * cfg.KeyRotationInterval,
+		idleTimeout: cfg.ConnectionTimeout, ageLimit: ageFactor * min(cfg.KeyRotationInterval, rotationMax),
 	}
 	cfg.Server.Admission.Enter(source)
 	s.paths[0] = newPath(now)

@@ -147,7 +147,7 @@ func TestClockSkew(t *testing.T) {
 	} {
 		t.Run("client judges/"+c.name, func(t *testing.T) {
 			p := newPair(t, nil)
-			p.client.Open(p.now)
+			p.open()
 			p.write('c', p.client, &p.toServer)
 			p.deliver(p.server, &p.toServer)
 			p.write('s', p.server, &p.toClient)
@@ -163,7 +163,7 @@ func TestClockSkew(t *testing.T) {
 		})
 		t.Run("server judges/"+c.name, func(t *testing.T) {
 			p := newPair(t, nil)
-			p.client.Open(p.now)
+			p.open()
 			p.write('c', p.client, &p.toServer)
 			p.now.Wall = uint64(int64(p.now.Wall) + c.off)
 			p.settle() // the client reads the same clock, so only the server sees a difference
@@ -279,7 +279,7 @@ func TestTimers(t *testing.T) {
 		t.Errorf("no ClientHello: %v", p.server.Err())
 	}
 	p = newPair(t, nil)
-	p.client.Open(p.now)
+	p.open()
 	p.client.AppendOutput(p.now, 0, nil) // lost
 	p.pass(DefaultConnectTimeout - 1)
 	if p.client.State() != Hello {

@@ -9,6 +9,10 @@ import (
 // never is a deadline that does not come.
 const never = time.Duration(1<<63 - 1)
 
+// rotationMax stands for every longer key_rotation_interval, so that T_AGE can be
+// added to a reading of the clock: 21 years.
+const rotationMax = never / (2 * ageFactor)
+
 // Deadline returns when Advance has something to do, as a monotonic reading;
 // false if it never has.
 func (s *Session) Deadline() (time.Duration, bool) {

@@ -108,7 +108,7 @@ func (u *subject) enter(v vectors.Vector) {
 			id: number(v, "handshake_id"), keyed: true, recv: security.NewOpener(s.suite, &ts),
 			finish: security.Digest(v.GivenValue("cf_mac")),
 		}
-		p.install(s.suite, &security.Secret{1}, &security.Secret{2})
+		p.install(s.suite, 0, &security.Secret{1}, &security.Secret{2})
 	case "hello", "flight":
 		s.id = 0
 		s.state = Hello
@@ -150,7 +150,7 @@ func (u *subject) establish(v vectors.Vector) {
 	s, p := u.s, u.s.paths[0]
 	ts := security.Secret(v.GivenValue("ts"))
 	s.state = Established
-	p.install(s.suite, &security.Secret{1}, &ts)
+	p.install(s.suite, 0, &security.Secret{1}, &ts)
 	p.received = number(v, "sequence")
 	p.anchor(u.now, number(v, "clock"))
 	p.state = PathLive
@@ -164,7 +164,7 @@ func (u *subject) establish(v vectors.Vector) {
 		p.handshaken = true
 	}
 	if v.GivenValue("last_sent") != nil {
-		for p.send.Next() <= number(v, "last_sent") {
+		for p.keys.send.Next() <= number(v, "last_sent") {
 			s.seal(u.now, p, nil, wire.TypeHeartbeat, 0, nil, []byte{1})
 		}
 	}

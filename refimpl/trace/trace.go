@@ -66,6 +66,7 @@ func (e Event) String() string {
 		return s + " state=" + e.State
 	case PathClosed:
 		return s + " reason=" + e.Reason
+	case FrameReceived, FrameSent:
 	case FrameRefused:
 		s += fmt.Sprintf(" step=%d reason=%q", e.Step, e.Reason)
 	}

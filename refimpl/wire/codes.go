@@ -111,10 +111,12 @@ func (c Code) info() (codeInfo, bool) {
 		return codeInfo{"REKEY_FAILED", EncryptionFailed}, true
 	case ProtocolViolation:
 		return codeInfo{"PROTOCOL_VIOLATION", InvalidMessageFormat}, true
+	default:
+		return c.applicationInfo()
 	}
-	return c.applicationInfo()
 }
 
+// applicationInfo is the part of the table from 0x20 on.
 func (c Code) applicationInfo() (codeInfo, bool) {
 	switch c {
 	case AuthFailed:

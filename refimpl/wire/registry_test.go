@@ -79,7 +79,7 @@ func TestSizesEqualRegistry(t *testing.T) {
 		"error_text": MaxErrorText, "sequence_end": MaxSequence, "aad": AADSize, "nonce": NonceSize, "tag": TagSize,
 	} {
 		l, ok := r.Limit(name)
-		if !ok || uint64(l.Value) != want {
+		if !ok || l.Value != want {
 			t.Errorf("%s: %d here, %v in the registry", name, want, l.Value)
 		}
 	}
@@ -122,8 +122,12 @@ func matches(row spec.FlagRow, code uint8, f Flags) bool {
 		bit  Flags
 		rule spec.FlagRule
 	}{
-		{FlagRequiresAck, row.RequiresAck}, {FlagReply, row.Reply}, {FlagStreaming, row.Streaming},
-		{FlagPriority, row.Priority}, {FlagFragment, row.Fragment}, {FlagCompressed, row.Compressed},
+		{FlagRequiresAck, row.RequiresAck},
+		{FlagReply, row.Reply},
+		{FlagStreaming, row.Streaming},
+		{FlagPriority, row.Priority},
+		{FlagFragment, row.Fragment},
+		{FlagCompressed, row.Compressed},
 	} {
 		if c.rule == "set" && f&c.bit == 0 || c.rule == "clear" && f&c.bit != 0 {
 			return false
