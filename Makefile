@@ -86,7 +86,7 @@ PACKAGES = $$(go list ./... | tail -n +2)
 
 .PHONY: race
 race: ## the packages' tests under the race detector
-	go test -race -timeout 8m $(PACKAGES)
+	go test -race -short -timeout 8m $(PACKAGES)
 
 .PHONY: lint
 lint: $(GOFUMPT) $(GOLANGCI_LINT) ## gofumpt, go vet, golangci-lint, go.mod

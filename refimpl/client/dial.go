@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -21,11 +20,11 @@ type Config struct {
 	// caller records Session.Identity with AppendPin. [XTMP-TRU-016]
 	TrustNew bool
 
-	// ConnectTimeout bounds Dial. Zero means 10 s, negative no bound but the
-	// context's.
+	// ConnectTimeout bounds Dial, from its start. Zero means 10 s, negative no
+	// bound but the context's. [XTMP-HSK-085]
 	ConnectTimeout time.Duration
 	// HeartbeatInterval is the time without sending after which a PING goes
-	// out. Zero means 30 s.
+	// out, at least 1 ms. Zero means 30 s. [XTMP-HBT-018]
 	HeartbeatInterval time.Duration
 
 	// LocalAddress is the address, host:port or host:0, to connect from. Empty
@@ -38,8 +37,8 @@ type Config struct {
 }
 
 // Dial connects to address, host:port, and completes the handshake. Its error
-// wraps what went wrong: a *net.OpError, an *Error, a *PinError, a *SkewError
-// or the error of ctx.
+// wraps what went wrong: a *net.OpError, an *Error, a *PinError, a *SkewError,
+// one of the errors of this package, or the cause of ctx.
 func Dial(ctx context.Context, address string, cfg Config) (*Session, error) {
 	s, err := dial(ctx, address, cfg)
 	if err != nil {
@@ -49,6 +48,9 @@ func Dial(ctx context.Context, address string, cfg Config) (*Session, error) {
 }
 
 func dial(ctx context.Context, address string, cfg Config) (*Session, error) {
+	if _, err := cfg.core(); err != nil {
+		return nil, err // before anybody is disturbed
+	}
 	if cfg.ConnectTimeout == 0 {
 		cfg.ConnectTimeout = session.DefaultConnectTimeout
 	}
@@ -77,16 +79,10 @@ func dial(ctx context.Context, address string, cfg Config) (*Session, error) {
 
 // NewSession completes the handshake on a connection that the caller has
 // opened, and takes it over, also when it fails. ctx bounds the handshake only.
+// The connection must go on after a write that ran into its deadline, as TCP
+// does and TLS does not. Its error is one of Dial's, unwrapped.
 func NewSession(ctx context.Context, conn net.Conn, cfg Config) (*Session, error) {
-	core := session.Config{
-		Entropy:           rand.Reader,
-		HeartbeatInterval: cfg.HeartbeatInterval,
-		Trace:             cfg.Trace,
-		Client: session.ClientConfig{
-			Pins: cfg.Pins, TrustNew: cfg.TrustNew, ConnectTimeout: max(cfg.ConnectTimeout, 0),
-		},
-	}
-	core, err := core.Validate(session.Client)
+	core, err := cfg.core()
 	if err != nil {
 		_ = conn.Close()
 		return nil, err
@@ -103,6 +99,30 @@ func NewSession(ctx context.Context, conn net.Conn, cfg Config) (*Session, error
 		return nil, s.Err()
 	case <-ctx.Done():
 		s.abandon(context.Cause(ctx))
-		return nil, errors.Join(context.Cause(ctx))
+		return nil, s.Err()
 	}
+}
+
+// noTimeout stands for no bound: it outlives every process and still adds to a
+// reading of the clock.
+const noTimeout = 1 << 61 * time.Nanosecond // 73 years
+
+// core is the configuration of the core.
+func (c *Config) core() (session.Config, error) {
+	switch {
+	case c.HeartbeatInterval != 0 && c.HeartbeatInterval < time.Millisecond:
+		return session.Config{}, fmt.Errorf("client.Config.HeartbeatInterval is %v: it is at least 1ms", c.HeartbeatInterval)
+	case len(c.Pins) == 0 && !c.TrustNew:
+		return session.Config{}, ErrNoPins
+	}
+	core := session.Config{
+		Entropy:           rand.Reader,
+		HeartbeatInterval: c.HeartbeatInterval,
+		Trace:             c.Trace,
+		Client:            session.ClientConfig{Pins: c.Pins, TrustNew: c.TrustNew, ConnectTimeout: c.ConnectTimeout},
+	}
+	if c.ConnectTimeout < 0 {
+		core.Client.ConnectTimeout = noTimeout
+	}
+	return core.Validate(session.Client)
 }

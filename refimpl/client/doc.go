@@ -10,8 +10,12 @@
 // no others.
 //
 // Errors are typed: *Error is a code that one side gave, *PinError an identity
-// that is not trusted, *SkewError a clock that is off. Every text begins with
+// that is not trusted, *SkewError a clock that is off. Their texts begin with
 // one of the six public names, ConnectionFailed, InvalidMessageFormat,
 // EncryptionFailed, SessionExpired, AuthenticationFailed and
 // ProtocolVersionMismatch; Class tells which.
+//
+// A Session does not come back: after a lost connection the caller dials again.
+// The clock stands still for its timers while the machine sleeps, outside
+// Linux for the session's stamps, too.
 package client

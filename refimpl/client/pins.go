@@ -6,9 +6,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/netip"
 	"os"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/bpci/xtmp/refimpl/security"
 )
@@ -39,14 +44,25 @@ type pinLine struct {
 }
 
 // For returns the pins of an endpoint as its user names it, host:port.
+// [XTMP-TRU-005]
 func (p Pins) For(address string) []Pin {
 	var pins []Pin
 	for _, l := range p.lines {
-		if l.endpoint == strings.ToLower(address) {
+		if l.endpoint == lower(address) {
 			pins = append(pins, l.pin)
 		}
 	}
 	return pins
+}
+
+// lower folds the case of ASCII letters and of no others.
+func lower(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, s)
 }
 
 // PinFileError is a line of a pin file that cannot be read. One bad line makes
@@ -61,7 +77,13 @@ type PinFileError struct {
 
 // Error implements error: place, reason, the line and a caret under the fault.
 func (e *PinFileError) Error() string {
-	return fmt.Sprintf("%s:%d:%d: %s\n  %s\n  %s^", e.File, e.Line, e.Column, e.Reason, e.Text, strings.Repeat(" ", e.Column-1))
+	indent := strings.Map(func(r rune) rune {
+		if r == '\t' { // keeps the caret below its column
+			return r
+		}
+		return ' '
+	}, e.Text[:min(e.Column-1, len(e.Text))])
+	return fmt.Sprintf("%s:%d:%d: %s\n  %s\n  %s^", e.File, e.Line, e.Column, e.Reason, e.Text, indent)
 }
 
 // LoadPins reads a pin file. Its error is a *PinFileError or an *fs.PathError.
@@ -84,7 +106,7 @@ func ParsePins(file string, text []byte) (Pins, error) {
 		}
 		parsed, at, err := parsePin(fields)
 		if err != nil {
-			column := len(line) + 1
+			column := fields[len(fields)-1].end() + 1 // where a missing field would be
 			if at < len(fields) {
 				column = fields[at].column
 			}
@@ -99,6 +121,9 @@ type field struct {
 	text   string
 	column int // 1-based
 }
+
+// end is the column of the first byte behind the field.
+func (f field) end() int { return f.column + len(f.text) }
 
 // splitFields cuts a line at spaces and tabs, and drops what follows a field
 // that begins with '#'.
@@ -124,13 +149,12 @@ func splitFields(line string) (fields []field) {
 // parsePin reads the fields of a line; at is the field at fault.
 func parsePin(f []field) (line pinLine, at int, err error) {
 	if len(f) < 3 || len(f) > 4 {
-		return line, len(f), errors.New("a pin is: host:port kind fingerprint [base64 key] [# note]")
+		return line, min(len(f), 4), errors.New("a pin is: host:port kind fingerprint [base64 key] [# note]")
 	}
-	host, port, err := net.SplitHostPort(f[0].text)
-	if err != nil || host == "" || port == "" {
+	if !isEndpoint(f[0].text) {
 		return line, 0, errors.New("not host:port")
 	}
-	line.endpoint = strings.ToLower(f[0].text)
+	line.endpoint = lower(f[0].text)
 	switch f[1].text {
 	case "1":
 		line.pin.Kind = 1
@@ -148,6 +172,23 @@ func parsePin(f []field) (line pinLine, at int, err error) {
 		}
 	}
 	return line, 0, nil
+}
+
+// isEndpoint reports whether s is host:port: a name, an IPv4 address or an IPv6
+// address in brackets, and a port from 1 to 65535 without leading zeros, so that
+// one endpoint is not written in two ways.
+func isEndpoint(s string) bool {
+	host, port, err := net.SplitHostPort(s)
+	if err != nil || host == "" || !utf8.ValidString(host) || strings.ContainsFunc(host, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return false
+	}
+	if strings.HasPrefix(s, "[") {
+		if a, err := netip.ParseAddr(host); err != nil || !a.Is6() {
+			return false
+		}
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && n > 0 && strconv.FormatUint(n, 10) == port
 }
 
 func parseKey(text string, pin *Pin) ([]byte, error) {
@@ -174,10 +215,20 @@ func FormatPin(address string, id Identity) string {
 // AppendPin records the identity of an endpoint in a pin file, which is made if
 // there is none. [XTMP-TRU-017]
 func AppendPin(file, address string, id Identity) error {
-	f, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if !isEndpoint(address) {
+		return fmt.Errorf("%q is not host:port", address)
+	}
+	f, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(f, FormatPin(address, id))
+	line := FormatPin(address, id) + "\n"
+	if size, err := f.Seek(0, io.SeekEnd); err == nil && size > 0 {
+		var last [1]byte
+		if _, err := f.ReadAt(last[:], size-1); err == nil && last[0] != '\n' {
+			line = "\n" + line // somebody's editor left the last line open
+		}
+	}
+	_, err = f.WriteString(line)
 	return errors.Join(err, f.Close())
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,8 +14,11 @@ import (
 	"github.com/bpci/xtmp/refimpl/session"
 )
 
-// readBuffer is what is read from the connection at once, in bytes.
-const readBuffer = 64 << 10
+// Implementation constants.
+const (
+	readBuffer = 64 << 10    // B read from the connection at once
+	lastRead   = time.Second // for reading on after a write has failed
+)
 
 // Session is an established session with a server.
 type Session struct {
@@ -22,13 +27,14 @@ type Session struct {
 	wake        chan struct{} // capacity 1: the writer has something to do
 	established chan struct{} // closed when the server has proved itself
 	done        chan struct{} // closed when both goroutines have ended
+	ended       chan struct{} // closed when the core has ended
 
 	mu       sync.Mutex
 	core     *session.Session
 	identity session.Identity
 	pings    []ping
-	ended    chan struct{} // closed when the core has ended
-	cause    error         // why the caller gave up, before any reason of the core
+	writing  bool  // the writer is in a Write, or about to be
+	cause    error // why the caller gave up, before any reason of the core
 }
 
 // ping is a call of Ping that waits for its PONG.
@@ -106,16 +112,31 @@ func (s *Session) Ping(ctx context.Context) (time.Duration, error) {
 	}
 	p := ping{token: token, pong: make(chan struct{})}
 	s.pings = append(s.pings, p)
-	s.mu.Unlock()
 	s.kick()
+	s.mu.Unlock()
 	select {
 	case <-p.pong:
-		return s.clock().Elapsed - start, nil
 	case <-s.ended:
+		if !s.forget(p) {
+			break
+		}
 		return 0, fmt.Errorf("xtmp: ping: %w", s.Err())
 	case <-ctx.Done():
+		if !s.forget(p) {
+			break
+		}
 		return 0, fmt.Errorf("xtmp: ping: %w", context.Cause(ctx))
 	}
+	return s.clock().Elapsed - start, nil
+}
+
+// forget stops waiting for a PONG. It reports false if the PONG is there.
+func (s *Session) forget(p ping) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := len(s.pings)
+	s.pings = slices.DeleteFunc(s.pings, func(q ping) bool { return q.token == p.token })
+	return len(s.pings) < n
 }
 
 // Close ends the session in order: it acknowledges what it holds, waits up to
@@ -125,8 +146,8 @@ func (s *Session) Ping(ctx context.Context) (time.Duration, error) {
 func (s *Session) Close(ctx context.Context) error {
 	s.mu.Lock()
 	s.core.Close(s.clock())
-	s.mu.Unlock()
 	s.kick()
+	s.mu.Unlock()
 	select {
 	case <-s.done:
 	case <-ctx.Done():
@@ -142,7 +163,7 @@ func (s *Session) Close(ctx context.Context) error {
 // goroutines.
 func (s *Session) abandon(why error) {
 	s.mu.Lock()
-	if s.core.Err() == nil {
+	if s.core.Err() == nil || s.writing { // a Disconnect that is stuck is none
 		s.cause = why
 	}
 	s.mu.Unlock()
@@ -150,11 +171,15 @@ func (s *Session) abandon(why error) {
 	<-s.done
 }
 
-// kick wakes the writer.
+// kick wakes the writer. When the session is coming to its end it wakes it out
+// of a write, too, that the server does not take. The caller holds the lock.
 func (s *Session) kick() {
 	select {
 	case s.wake <- struct{}{}:
 	default:
+	}
+	if s.writing && s.core.State() >= session.Closing {
+		_ = s.conn.SetWriteDeadline(time.Unix(1, 0))
 	}
 }
 
@@ -171,8 +196,8 @@ func (s *Session) read() {
 			s.core.Lost(s.clock(), 0)
 		}
 		s.collect()
-		s.mu.Unlock()
 		s.kick()
+		s.mu.Unlock()
 		if err != nil {
 			return
 		}
@@ -182,46 +207,67 @@ func (s *Session) read() {
 // write sends what the core has to send, keeps its timers, and closes the
 // connection when the core says so.
 func (s *Session) write() {
-	defer s.conn.Close() //nolint:errcheck // nothing is left to lose
+	defer s.conn.Close() // nothing is left to lose
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	var out []byte
-	halfClosed := false
+	var out, rest []byte // a buffer, and what of it is not written
+	var fate session.Fate
+	var wait time.Duration
+	halfClosed, broken := false, false
 	for {
-		s.mu.Lock()
-		now := s.clock()
-		s.core.Advance(now)
-		out = s.core.AppendOutput(now, 0, out[:0])
-		s.collect()
-		fate := s.core.Fate(0)
-		deadline, timed := s.core.Deadline()
-		s.mu.Unlock()
-
-		if len(out) > 0 {
-			if _, err := s.conn.Write(out); err != nil {
-				_ = s.conn.Close() // the reader reports the loss
-			}
-			continue
+		if len(rest) == 0 {
+			out, fate, wait = s.advance(out, true)
+			rest = out
+		} else {
+			_, fate, wait = s.advance(nil, false)
 		}
 		switch {
 		case fate == session.Shut:
 			return
+		case broken:
+			rest = nil // nobody takes it
+		case len(rest) > 0:
+			n, err := s.conn.Write(rest)
+			rest = rest[n:]
+			if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+				// What the server said before it went away is still read.
+				broken, rest = true, nil
+				_ = s.conn.SetReadDeadline(time.Now().Add(lastRead))
+			}
+			continue
 		case fate == session.Drain && !halfClosed:
 			halfClosed = true
 			if half, ok := s.conn.(interface{ CloseWrite() error }); ok {
 				_ = half.CloseWrite()
 			}
 		}
-		var due <-chan time.Time
-		if timed {
-			timer.Reset(max(deadline-now.Elapsed, 0))
-			due = timer.C
-		}
+		timer.Reset(wait)
 		select {
 		case <-s.wake:
-		case <-due:
+		case <-timer.C:
 		}
 	}
+}
+
+// advance moves the core on to now and takes its output into out, or none
+// while earlier output waits to be written. It returns the fate of the
+// connection and the time until the core's next deadline, at which a Write
+// that follows gives up.
+func (s *Session) advance(out []byte, take bool) ([]byte, session.Fate, time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.clock()
+	s.core.Advance(now)
+	if take {
+		out = s.core.AppendOutput(now, 0, out[:0])
+	}
+	s.collect()
+	deadline, _ := s.core.Deadline()
+	wait := max(0, min(deadline-now.Elapsed, time.Hour))
+	if s.writing = !take || len(out) > 0; s.writing {
+		_ = s.conn.SetWriteDeadline(time.Now().Add(wait))
+	}
+	return out, s.core.Fate(0), wait
 }
 
 // collect takes the core's events. The caller holds the lock.
