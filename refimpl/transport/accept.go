@@ -1,3 +1,5 @@
+//go:build linux
+
 package transport
 
 import (
@@ -5,10 +7,24 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/bpci/xtmp/refimpl/session"
+)
+
+// Implementation constants.
+const (
+	acceptBatch = 64 // connections accepted per wake-up
+	acceptPause = 100 * time.Millisecond
+
+	// refusalRoom is how many connections beyond MaxConnections may exist at
+	// once to be told SERVER_BUSY. More than that are cut.
+	refusalRoom = 128
+
+	// complainEvery spaces the warnings about connections that are cut.
+	complainEvery = 10 * time.Second
 )
 
 // listen makes this loop the one that accepts.
@@ -28,14 +44,16 @@ func (l *loop) accept(now session.Now) {
 		switch {
 		case err == nil:
 			l.deal(now, fd, source(address))
+			continue
+		case errors.Is(err, unix.EINTR), errors.Is(err, unix.ECONNABORTED):
+			continue
+		case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE):
+			err = l.shed(now, err)
+		}
+		switch {
+		case err == nil: // one is gone, there may be more
 		case errors.Is(err, unix.EAGAIN):
 			return
-		case errors.Is(err, unix.EINTR), errors.Is(err, unix.ECONNABORTED):
-		case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE):
-			if !l.shed() {
-				l.pauseAccept(now, err)
-				return
-			}
 		default:
 			l.pauseAccept(now, err)
 			return
@@ -46,8 +64,9 @@ func (l *loop) accept(now session.Now) {
 // deal hands a connection to the loop whose turn it is.
 func (l *loop) deal(now session.Now, fd int, source netip.Addr) {
 	s := l.server
-	if s.cfg.MaxConnections > 0 && s.Sessions() >= s.cfg.MaxConnections {
+	if limit := s.cfg.MaxConnections; limit >= 0 && s.Connections() >= limit+refusalRoom {
 		_ = unix.Close(fd)
+		l.complain(now, "max_connections is reached")
 		return
 	}
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
@@ -80,23 +99,39 @@ func (l *loop) adopt(now session.Now, fd int, source netip.Addr) {
 	l.byID[id] = c
 	if err := l.watch(fd, unix.EPOLLIN, unix.EPOLL_CTL_ADD); err != nil {
 		l.log.Error("a connection is dropped", slog.Any("error", err))
-		l.endpoint.Lost(now, id)
-		l.drop(c)
+		l.lose(now, c)
 	}
 }
 
 // shed refuses one waiting connection when no descriptor is left: it gives up
 // the spare one to accept and close it, so that the peer learns at once and the
-// listener does not stay ready for ever.
-func (l *loop) shed() bool {
+// listener does not stay ready for ever. It returns EAGAIN if none waits, and
+// why it cannot shed otherwise.
+func (l *loop) shed(now session.Now, why error) error {
+	if l.spare < 0 {
+		return why
+	}
 	_ = unix.Close(l.spare)
 	fd, _, err := unix.Accept4(l.server.listener, unix.SOCK_CLOEXEC)
 	if err == nil {
 		_ = unix.Close(fd)
+		l.complain(now, "no descriptor is left: raise the limit of open files, or lower max_connections")
 	}
-	var again error
-	l.spare, again = unix.Open(os.DevNull, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	return err == nil && again == nil
+	if spare, again := unix.Open(os.DevNull, unix.O_RDONLY|unix.O_CLOEXEC, 0); again == nil {
+		l.spare = spare
+	} else {
+		l.spare = -1 // pauses until it can be had again
+	}
+	return err
+}
+
+// complain warns that connections are cut, now and then.
+func (l *loop) complain(now session.Now, why string) {
+	if l.complained != 0 && now.Elapsed-l.complained < complainEvery {
+		return
+	}
+	l.complained = now.Elapsed
+	l.log.Warn("connections are cut", slog.String("reason", why))
 }
 
 // pauseAccept leaves connections waiting for a moment.
@@ -108,6 +143,11 @@ func (l *loop) pauseAccept(now session.Now, why error) {
 
 func (l *loop) resumeAccept() {
 	l.resume = 0
+	if l.spare < 0 {
+		if spare, err := unix.Open(os.DevNull, unix.O_RDONLY|unix.O_CLOEXEC, 0); err == nil {
+			l.spare = spare
+		}
+	}
 	if err := l.watch(l.server.listener, unix.EPOLLIN, unix.EPOLL_CTL_ADD); err != nil {
 		l.log.Error("accepting does not resume", slog.Any("error", err))
 	}

@@ -1,29 +1,50 @@
+//go:build linux
+
 package transport
 
 import (
 	"net/netip"
 	"sync"
+	"time"
 
 	"github.com/bpci/xtmp/refimpl/endpoint"
 )
 
-// admission is one Limiter for all loops.
+// admission is one Limiter for all loops, and the bound of the whole server.
 type admission struct {
-	mu      sync.Mutex
-	limiter *endpoint.Limiter
+	mu          sync.Mutex
+	limiter     *endpoint.Limiter
+	connections int // half-open or live, until they are closed
+	limit       int // negative: none
+}
+
+func newAdmission(limits endpoint.Limits, connections int) *admission {
+	return &admission{limiter: endpoint.NewLimiter(limits), limit: connections}
 }
 
 // Enter implements session.Admission.
 func (a *admission) Enter(source netip.Addr) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.connections++
 	a.limiter.Enter(source)
 }
 
-// Admit implements session.Admission.
+// Pace implements session.Admission.
+func (a *admission) Pace(now time.Duration, source netip.Addr) time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.limiter.Pace(now, source)
+}
+
+// Admit implements session.Admission. The asking connection does not count
+// against itself.
 func (a *admission) Admit(source netip.Addr) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.limit >= 0 && a.connections > a.limit {
+		return false
+	}
 	return a.limiter.Admit(source)
 }
 
@@ -38,6 +59,7 @@ func (a *admission) Settle(source netip.Addr) {
 func (a *admission) Leave(source netip.Addr, settled bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.connections--
 	a.limiter.Leave(source, settled)
 }
 

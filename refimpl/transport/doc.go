@@ -15,6 +15,11 @@
 // for that connection, and until it is gone the endpoint is asked for no more,
 // so that a peer that does not read holds nothing but its own bounded queue.
 //
-// The loops need Linux. Elapsed time is CLOCK_BOOTTIME, which counts through
-// suspend. What bytes mean is not decided here.
+// When no descriptor is left, or far too many connections exist, new ones are
+// cut as they arrive, with a warning in the log. A shutdown closes the listener
+// first, so that the system refuses newcomers while sessions end in order.
+//
+// The loops need Linux; elsewhere Listen says so. Elapsed time is
+// CLOCK_BOOTTIME, which counts through suspend. What bytes mean is not decided
+// here.
 package transport

@@ -1,3 +1,5 @@
+//go:build linux
+
 package transport
 
 import (
@@ -19,32 +21,38 @@ import (
 
 // Implementation constants.
 const (
-	readBuffer  = 256 << 10 // B read from one connection per wake-up
-	eventBatch  = 256       // epoll events per wake-up
-	acceptBatch = 64        // connections accepted per wake-up
-	acceptPause = 100 * time.Millisecond
+	readBuffer = 256 << 10 // B read from one connection per wake-up
+	eventBatch = 256       // epoll events per wake-up
+
+	// waitMax bounds one wait. The kernel's timeouts stand still while the
+	// machine sleeps and elapsed time does not: after a suspend a timer is late
+	// by no more than this. [XTMP-TMR-004]
+	waitMax = time.Second
 )
 
 // loop is one event loop and the endpoint that it owns.
 type loop struct {
 	server   *Server
-	index    int
 	endpoint *endpoint.Endpoint
 	poll     int // epoll descriptor
 	wake     int // eventfd that ends a wait
 	log      *slog.Logger
 
-	conns   []*conn           // by descriptor
-	byID    []*conn           // by ConnID
-	in      []byte            // shared by all connections
-	out     []byte            // likewise
-	events  []unix.EpollEvent //
-	open    atomic.Int64
-	next    int           // loop that gets the next accepted connection
-	accepts bool          // the listener is registered here
-	spare   int           // descriptor that is given up to refuse a connection when none is left
-	resume  time.Duration // when a paused listener is registered again; 0: not paused
-	ending  time.Duration // when a shutdown gives up; 0: none under way
+	conns    []*conn           // by descriptor
+	byID     []*conn           // by ConnID
+	in       []byte            // shared by all connections
+	out      []byte            // likewise
+	events   []unix.EpollEvent // of one wake-up
+	writable []*conn           // that this wake-up reported as writable
+	open     atomic.Int64
+	ending   time.Duration // when a shutdown gives up; 0: none under way
+
+	// What only the loop that accepts uses.
+	accepts    bool          // it is this one
+	next       int           // loop that gets the next connection
+	spare      int           // descriptor that is given up to refuse a connection when none is left; −1: given up
+	resume     time.Duration // when a paused listener is registered again; 0: not paused
+	complained time.Duration // when the last warning about cut connections was logged; 0: never
 
 	mu    sync.Mutex
 	inbox []func(session.Now) // posted by other goroutines
@@ -61,21 +69,28 @@ type conn struct {
 
 func newLoop(s *Server, index int, cfg endpoint.Config) (*loop, error) {
 	l := &loop{
-		server: s, index: index, log: s.cfg.Log.With("loop", index), spare: -1,
+		server: s, log: s.cfg.Log.With("loop", index), poll: -1, wake: -1, spare: -1,
 		in:     make([]byte, readBuffer, readBuffer+wire.TagSize),
 		events: make([]unix.EpollEvent, eventBatch),
 	}
-	var err error
-	if l.endpoint, err = endpoint.New(cfg); err != nil {
+	if err := l.prepare(cfg); err != nil {
+		l.close()
 		return nil, err
 	}
+	return l, nil
+}
+
+func (l *loop) prepare(cfg endpoint.Config) (err error) {
+	if l.endpoint, err = endpoint.New(cfg); err != nil {
+		return err
+	}
 	if l.poll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
-		return nil, os.NewSyscallError("epoll_create1", err)
+		return os.NewSyscallError("epoll_create1", err)
 	}
 	if l.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
-		return nil, os.NewSyscallError("eventfd", err)
+		return os.NewSyscallError("eventfd", err)
 	}
-	return l, l.watch(l.wake, unix.EPOLLIN, unix.EPOLL_CTL_ADD)
+	return l.watch(l.wake, unix.EPOLLIN, unix.EPOLL_CTL_ADD)
 }
 
 // watch changes what epoll reports for fd.
@@ -125,8 +140,8 @@ func (l *loop) timeout() int {
 	if !ok {
 		return -1
 	}
-	wait := next - clock.Now().Elapsed
-	return int(max(0, min((wait+time.Millisecond-1)/time.Millisecond, 60_000)))
+	wait := max(0, min(next-clock.Now().Elapsed, waitMax))
+	return int((wait + time.Millisecond - 1) / time.Millisecond)
 }
 
 func (l *loop) handle(now session.Now, e unix.EpollEvent) {
@@ -142,11 +157,11 @@ func (l *loop) handle(now session.Now, e unix.EpollEvent) {
 		return // closed earlier in this batch
 	}
 	c := l.conns[fd]
-	if e.Events&unix.EPOLLOUT != 0 {
-		l.write(now, c)
-	}
-	if e.Events&(unix.EPOLLIN|unix.EPOLLHUP|unix.EPOLLERR) != 0 && l.conns[fd] == c {
+	if e.Events&(unix.EPOLLIN|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
 		l.read(now, c)
+	}
+	if e.Events&unix.EPOLLOUT != 0 && l.conns[fd] == c {
+		l.writable = append(l.writable, c) // after all is read, with what that adds
 	}
 }
 
@@ -169,8 +184,7 @@ func (l *loop) read(now session.Now, c *conn) {
 	switch {
 	case err != nil && (errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR)):
 	case err != nil || n == 0:
-		l.endpoint.Lost(now, c.id)
-		l.drop(c)
+		l.lose(now, c)
 	default:
 		l.endpoint.Receive(now, c.id, l.in[:n])
 	}
@@ -179,6 +193,13 @@ func (l *loop) read(now session.Now, c *conn) {
 // flush writes what endpoints have to send: one write per connection, unless a
 // connection has more than one buffer.
 func (l *loop) flush(now session.Now) {
+	for _, c := range l.writable {
+		if l.conns[c.fd] == c {
+			l.write(now, c)
+		}
+	}
+	clear(l.writable)
+	l.writable = l.writable[:0]
 	for {
 		id, ok := l.endpoint.NextOutput()
 		if !ok {
@@ -186,8 +207,7 @@ func (l *loop) flush(now session.Now) {
 		}
 		switch c := l.byID[id]; {
 		case l.endpoint.Fate(id) == session.Shut: // whatever is still pending
-			l.endpoint.Lost(now, id)
-			l.drop(c)
+			l.lose(now, c)
 		case len(c.pending) == 0:
 			l.write(now, c)
 		}
@@ -197,58 +217,55 @@ func (l *loop) flush(now session.Now) {
 // write sends what is pending, then what the endpoint has, until the socket
 // takes no more; then it lets the connection meet its fate.
 func (l *loop) write(now session.Now, c *conn) {
-	fate := session.Keep
+	fate := l.endpoint.Fate(c.id)
 	for {
-		if len(c.pending) > 0 {
-			if !l.push(now, c) {
-				return
-			}
+		out := c.pending
+		if len(out) == 0 {
+			l.out, fate = l.endpoint.AppendOutput(now, c.id, l.out[:0])
+			out = l.out
 		}
-		l.out, fate = l.endpoint.AppendOutput(now, c.id, l.out[:0])
-		if len(l.out) == 0 {
+		if len(out) == 0 {
 			break
 		}
-		n, err := unix.Write(c.fd, l.out)
-		if err != nil && !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EINTR) {
-			l.endpoint.Lost(now, c.id)
-			l.drop(c)
+		n, err := unix.Write(c.fd, out)
+		switch {
+		case err == nil:
+			out = out[n:]
+		case !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EINTR):
+			l.lose(now, c)
 			return
 		}
-		if n = max(n, 0); n < len(l.out) {
-			c.pending = append([]byte(nil), l.out[n:]...)
+		if len(out) > 0 {
+			l.keep(now, c, out)
+			return
 		}
+		c.pending = nil
 	}
-	l.await(c, false)
 	switch {
+	case !l.await(now, c, false):
 	case fate == session.Drain && !c.ended:
 		c.ended = true
 		_ = unix.Shutdown(c.fd, unix.SHUT_WR)
 	case fate == session.Shut:
-		l.endpoint.Lost(now, c.id)
-		l.drop(c)
+		l.lose(now, c)
 	}
 }
 
-// push writes pending bytes and reports whether none are left.
-func (l *loop) push(now session.Now, c *conn) bool {
-	n, err := unix.Write(c.fd, c.pending)
-	if err != nil && !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EINTR) {
-		l.endpoint.Lost(now, c.id)
-		l.drop(c)
-		return false
+// keep holds what the socket of c does not take until epoll says that it does.
+func (l *loop) keep(now session.Now, c *conn, rest []byte) {
+	if len(c.pending) > 0 {
+		c.pending = rest // of itself
+	} else {
+		c.pending = append([]byte(nil), rest...)
 	}
-	if c.pending = c.pending[max(n, 0):]; len(c.pending) > 0 {
-		l.await(c, true)
-		return false
-	}
-	c.pending = nil
-	return true
+	l.await(now, c, true)
 }
 
-// await asks epoll to report, or no longer to report, that c can be written.
-func (l *loop) await(c *conn, writable bool) {
+// await asks epoll to report, or no longer to report, that c can be written. It
+// reports false if c is lost.
+func (l *loop) await(now session.Now, c *conn, writable bool) bool {
 	if c.waits == writable {
-		return
+		return true
 	}
 	c.waits = writable
 	events := uint32(unix.EPOLLIN)
@@ -256,16 +273,20 @@ func (l *loop) await(c *conn, writable bool) {
 		events |= unix.EPOLLOUT
 	}
 	if err := l.watch(c.fd, events, unix.EPOLL_CTL_MOD); err != nil {
-		l.log.Error("epoll", slog.Any("error", err))
+		l.log.Error("a connection is dropped", slog.Any("error", err))
+		l.lose(now, c)
+		return false
 	}
+	return true
 }
 
-// drop closes the descriptor of a connection that the endpoint has forgotten.
-func (l *loop) drop(c *conn) {
+// lose tells the endpoint that the connection is gone and closes its descriptor.
+func (l *loop) lose(now session.Now, c *conn) {
+	l.endpoint.Lost(now, c.id)
 	l.conns[c.fd] = nil
 	l.byID[c.id] = nil
+	l.open.Add(-1) // before the peer can know
 	_ = unix.Close(c.fd)
-	l.open.Add(-1)
 }
 
 // report passes on what sessions have to say.
@@ -290,28 +311,33 @@ func (l *loop) report() {
 	}
 }
 
-// shutdown begins the end of the loop.
+// shutdown begins the end of the loop. New connections are refused at once, by
+// the system.
 func (l *loop) shutdown(now session.Now) {
 	if l.accepts {
 		l.accepts = false
-		_ = l.watch(l.server.listener, 0, unix.EPOLL_CTL_DEL)
+		l.resume = 0
+		l.server.closeListener() // which takes it out of epoll
 	}
-	l.resume = 0
 	l.ending = now.Elapsed + drainTimeout
 	l.endpoint.Shutdown(now)
 }
 
-// close releases every descriptor of the loop.
+// close releases every descriptor of the loop, which runs no more.
 func (l *loop) close() {
+	if l.wake >= 0 {
+		l.drainInbox(clock.Now()) // connections that were dealt to it too late
+	}
 	for _, c := range l.conns {
 		if c != nil {
 			_ = unix.Close(c.fd)
 		}
 	}
 	l.conns = nil
-	for _, fd := range [...]int{l.poll, l.wake, l.spare} {
-		if fd > 0 {
-			_ = unix.Close(fd)
+	for _, fd := range [...]*int{&l.poll, &l.wake, &l.spare} {
+		if *fd >= 0 {
+			_ = unix.Close(*fd)
+			*fd = -1
 		}
 	}
 }

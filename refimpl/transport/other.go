@@ -1,0 +1,27 @@
+//go:build !linux
+
+package transport
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"runtime"
+)
+
+// Server cannot exist on this system.
+type Server struct{}
+
+// Listen fails: the event loops need epoll.
+func Listen(context.Context, string, Config) (*Server, error) {
+	return nil, errors.New("xtmp: the server runs on Linux only, this is " + runtime.GOOS + "; the client runs here")
+}
+
+// Addr returns no address.
+func (*Server) Addr() netip.AddrPort { return netip.AddrPort{} }
+
+// Serve serves nobody.
+func (*Server) Serve(context.Context) error { return errors.ErrUnsupported }
+
+// Connections returns 0.
+func (*Server) Connections() int { return 0 }
