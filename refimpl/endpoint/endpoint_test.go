@@ -314,3 +314,39 @@ func TestEverythingIsReleased(t *testing.T) {
 		}
 	})
 }
+
+// TestPace compares the bucket with what its rate and burst allow.
+func TestPace(t *testing.T) {
+	l := NewLimiter(Limits{FirstFrameRate: 10, FirstFrameBurst: 3})
+	at := time.Hour
+	for i, want := range []time.Duration{0, 0, 0, 100, 200, 300} {
+		if got := max(l.Pace(at, home), 0); got != want*time.Millisecond {
+			t.Errorf("frame %d at once waits %v, want %v ms", i+1, got, int(want))
+		}
+	}
+	if got := l.Pace(at, netip.MustParseAddr("127.0.0.2")); got > 0 {
+		t.Errorf("another source waits %v", got)
+	}
+	if got := l.Pace(at+700*time.Millisecond, home); got > 0 {
+		t.Errorf("when the debt is paid a frame waits %v", got)
+	}
+	for range 200 {
+		l.Pace(at, home)
+	}
+	if full := l.buckets[home] - at; full > paceMax+time.Second {
+		t.Errorf("a flood puts the bucket %v into debt", full)
+	}
+	off := NewLimiter(Limits{FirstFrameRate: -1})
+	for range 1000 {
+		if off.Pace(at, home) > 0 {
+			t.Fatal("a bucket that is off delays")
+		}
+	}
+	for i := range 5000 { // every source once, long apart
+		a := netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})
+		l.Pace(at+time.Duration(i)*time.Second, a)
+	}
+	if n := len(l.buckets); n > 2*sweepLeast {
+		t.Errorf("%d buckets are kept of sources that are gone", n)
+	}
+}

@@ -1,6 +1,9 @@
 package endpoint
 
-import "net/netip"
+import (
+	"net/netip"
+	"time"
+)
 
 // Limits bound what sources may hold. Zero means the default of the
 // specification, a negative value no limit.
@@ -9,6 +12,8 @@ type Limits struct {
 	HalfOpenPerSource    int // half-open connections of one source: 8
 	SessionsPerSource    int // sessions without a wallet of one source: 100
 	ConnectionsPerClient int // established connections of one source without a wallet: 10
+	FirstFrameRate       int // first frames per second of one source, on average: 50
+	FirstFrameBurst      int // first frames of one source at once: 100
 	ReceiveMemory        int // bytes of incomplete frames of all sources: 256 MiB
 	ReceivePerSource     int // bytes of incomplete frames of one source: 32 MiB
 }
@@ -23,6 +28,8 @@ func (l Limits) withDefaults() Limits {
 	set(&l.HalfOpenPerSource, 8)
 	set(&l.SessionsPerSource, 100)
 	set(&l.ConnectionsPerClient, 10)
+	set(&l.FirstFrameRate, 50)
+	set(&l.FirstFrameBurst, 100)
 	set(&l.ReceiveMemory, 256<<20)
 	set(&l.ReceivePerSource, 32<<20)
 	return l
@@ -35,6 +42,8 @@ type Limiter struct {
 	halfOpen int
 	memory   int
 	sources  map[netip.Addr]held
+	buckets  map[netip.Addr]time.Duration // when the bucket of a source is full again
+	sweepAt  int                          // number of buckets at which full ones are dropped
 }
 
 // held is what one source holds.
@@ -45,7 +54,10 @@ type held struct {
 
 // NewLimiter returns a Limiter that holds nothing.
 func NewLimiter(l Limits) *Limiter {
-	return &Limiter{limits: l.withDefaults(), sources: make(map[netip.Addr]held)}
+	return &Limiter{
+		limits: l.withDefaults(), sources: make(map[netip.Addr]held),
+		buckets: make(map[netip.Addr]time.Duration), sweepAt: sweepLeast,
+	}
 }
 
 // source is what counts as one: an IPv4 address, or the /64 prefix of an IPv6
@@ -64,6 +76,45 @@ func source(a netip.Addr) netip.Addr {
 
 // reached reports whether have has reached limit.
 func reached(have, limit int) bool { return limit >= 0 && have >= limit }
+
+// sweepLeast is the least number of buckets that is swept.
+const sweepLeast = 1024
+
+// Pace implements session.Admission by a token bucket per source. A bucket is
+// known by the moment at which it is full again; each frame puts that off by one
+// token's time. [XTMP-ORD-014]
+func (l *Limiter) Pace(now time.Duration, a netip.Addr) time.Duration {
+	if l.limits.FirstFrameRate < 0 || l.limits.FirstFrameBurst < 0 {
+		return 0
+	}
+	a = source(a)
+	token := time.Second / time.Duration(l.limits.FirstFrameRate)
+	full := max(l.buckets[a], now) + token
+	wait := full - now - time.Duration(l.limits.FirstFrameBurst)*token
+	if wait > paceMax {
+		return wait // it will not be served: T_HANDSHAKE_TCP comes first
+	}
+	l.buckets[a] = full
+	if len(l.buckets) >= l.sweepAt {
+		l.sweep(now)
+	}
+	return wait
+}
+
+// paceMax bounds the debt of a bucket: a frame that would wait longer is closed
+// by T_HANDSHAKE_TCP and takes no token.
+const paceMax = 5 * time.Second
+
+// sweep drops the buckets that are full, so that memory follows the sources of
+// the last seconds.
+func (l *Limiter) sweep(now time.Duration) {
+	for a, full := range l.buckets { //xtmp:unordered only deletes
+		if full <= now {
+			delete(l.buckets, a)
+		}
+	}
+	l.sweepAt = max(sweepLeast, 2*len(l.buckets))
+}
 
 // Enter implements session.Admission.
 func (l *Limiter) Enter(a netip.Addr) {

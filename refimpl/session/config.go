@@ -65,6 +65,9 @@ type ServerConfig struct {
 type Admission interface {
 	// Enter says that a connection was accepted: it is half-open.
 	Enter(source netip.Addr)
+	// Pace is asked once for each first frame that has passed checks 1 to 4. It
+	// returns how long the frame has to wait for its turn.
+	Pace(now time.Duration, source netip.Addr) time.Duration
 	// Admit is asked at a valid ClientHello of a half-open connection.
 	Admit(source netip.Addr) bool
 	// Settle says that a half-open connection carries an established session now.

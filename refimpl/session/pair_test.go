@@ -20,10 +20,14 @@ const wall = 1_790_000_000_000_000
 // openAdmission lets everybody in and counts.
 type openAdmission struct {
 	full                  bool
+	wait                  time.Duration
 	half, settled, memory int
 }
 
-func (a *openAdmission) Enter(netip.Addr)      { a.half++ }
+func (a *openAdmission) Enter(netip.Addr) { a.half++ }
+func (a *openAdmission) Pace(time.Duration, netip.Addr) time.Duration {
+	return a.wait
+}
 func (a *openAdmission) Admit(netip.Addr) bool { return !a.full }
 func (a *openAdmission) Settle(netip.Addr)     { a.half--; a.settled++ }
 

@@ -2,6 +2,7 @@ package session
 
 import (
 	"errors"
+	"time"
 
 	"github.com/bpci/xtmp/refimpl/trace"
 	"github.com/bpci/xtmp/refimpl/wire"
@@ -13,6 +14,10 @@ func (s *Session) Receive(now Now, id PathID, b []byte) {
 	p := s.paths[id]
 	if p.state >= PathDrain {
 		s.discard(p, len(b))
+		return
+	}
+	if s.delayed != nil { // nothing may follow before it is answered [XTMP-HSK-049]
+		s.pathLost(now, p, ErrBadFrame)
 		return
 	}
 	hadPartial := p.split.Pending() > 0
@@ -160,8 +165,46 @@ func (s *Session) refuseLength(now Now, p *Path, h *wire.Header) {
 	}
 }
 
-// receiveFrame is steps 6 to 13 for a whole frame.
+// delayed is a first frame that exceeds the token bucket of its source.
+type delayed struct {
+	frame   []byte // nil once its turn has come
+	arrived Now
+	due     time.Duration
+}
+
+// delay is step 5: it keeps a first frame whose source sends too many of them,
+// and reports whether it did. T_HANDSHAKE_TCP goes on. [XTMP-ORD-014]
+func (s *Session) delay(now Now, p *Path, f []byte) bool {
+	switch {
+	case s.delayed != nil && s.delayed.frame == nil: // it is this frame's turn
+		return false
+	case s.delayed != nil: // another frame behind it [XTMP-HSK-049]
+		s.pathLost(now, p, ErrBadFrame)
+		return true
+	}
+	wait := s.cfg.Server.Admission.Pace(now.Elapsed, s.source)
+	if wait <= 0 {
+		return false
+	}
+	s.delayed = &delayed{frame: append([]byte(nil), f...), arrived: now, due: now.Elapsed + wait}
+	return true
+}
+
+// resume judges a first frame whose turn has come.
+func (s *Session) resume(now Now, p *Path) {
+	f := s.delayed.frame
+	s.delayed.frame = nil
+	var h wire.Header
+	h.Decode(f)
+	s.receiveFrame(now, p, f, &h)
+	s.delayed = nil
+}
+
+// receiveFrame is steps 5 to 13 for a whole frame.
 func (s *Session) receiveFrame(now Now, p *Path, f []byte, h *wire.Header) {
+	if s.state == Start && s.delay(now, p, f) {
+		return
+	}
 	if h.Clear() {
 		s.receiveClear(now, p, f, h)
 		return

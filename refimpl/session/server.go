@@ -103,7 +103,11 @@ func (s *Session) answerHello(now Now, p *Path, env *wire.Envelope, hello *wire.
 	k.secrets = security.NewHandshake(ss, k.transcript.Sum())
 	clear(ss[:])
 	k.recv = security.NewOpener(suite, &k.secrets.Client)
-	k.skew = int64(hello.ClientTime - now.Wall)
+	arrived := now
+	if s.delayed != nil {
+		arrived = s.delayed.arrived
+	}
+	k.skew = int64(hello.ClientTime - arrived.Wall) // [XTMP-TIM-010]
 	s.handshake = k
 
 	env.HSType = wire.HSServerHello
@@ -118,7 +122,7 @@ func (s *Session) answerHello(now Now, p *Path, env *wire.Envelope, hello *wire.
 	th3 := k.transcript.Sum()
 	k.finish = k.secrets.ClientFinished(th3)
 	s.establishKeys(p, th3)
-	p.anchor(now, hello.ClientTime)
+	p.anchor(arrived, hello.ClientTime)
 	s.setState(now, Half)
 	return nil
 }

@@ -34,6 +34,7 @@ type Session struct {
 	wallZero uint64
 
 	handshake *handshake // until established
+	delayed   *delayed   // server: a first frame that waits for its turn, and when it came
 	source    netip.Addr // server: where the session came from
 	settled   bool       // server: Admission counts an established session
 

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"errors"
 	"testing"
 	"time"
@@ -298,5 +299,44 @@ func TestTimers(t *testing.T) {
 	p.pass(1)
 	if !errors.Is(p.server.Err(), ErrBadFrame) {
 		t.Errorf("an incomplete frame after T_FRAME: %v", p.server.Err())
+	}
+}
+
+// TestDelayedFirstFrame lets a first frame wait for its turn: the handshake goes
+// on when it comes, T_HANDSHAKE_TCP ends it if it comes too late, and nothing may
+// follow meanwhile.
+func TestDelayedFirstFrame(t *testing.T) {
+	p := newPair(t, func(p *pair) { p.admission.wait = 3 * time.Second })
+	p.connect()
+	if p.client.State() != Hello || p.server.State() != Start {
+		t.Fatalf("client %v, server %v before the frame's turn", p.client.State(), p.server.State())
+	}
+	p.pass(3*time.Second - 1)
+	if p.server.State() != Start {
+		t.Fatalf("server %v before the frame's turn", p.server.State())
+	}
+	p.pass(1)
+	p.established()
+
+	p = newPair(t, func(p *pair) { p.admission.wait = handshakeTimeout + 1 })
+	p.connect()
+	p.pass(handshakeTimeout)
+	if !errors.Is(p.server.Err(), ErrTimeout) {
+		t.Errorf("a turn after T_HANDSHAKE_TCP: %v", p.server.Err())
+	}
+
+	for _, together := range []bool{false, true} {
+		p = newPair(t, func(p *pair) { p.admission.wait = time.Second })
+		p.open()
+		hello := p.client.AppendOutput(p.now, 0, nil)
+		if together {
+			p.server.Receive(p.now, 0, append(bytes.Clone(hello), hello...))
+		} else {
+			p.server.Receive(p.now, 0, bytes.Clone(hello))
+			p.server.Receive(p.now, 0, hello[:1])
+		}
+		if p.server.State() != Closed || p.server.Fate(0) != Shut {
+			t.Errorf("something behind a first frame that waits (in one read: %v): %v", together, p.server.State())
+		}
 	}
 }

@@ -40,6 +40,8 @@ func (s *Session) pathDeadline(p *Path) time.Duration {
 		return p.drainAt + closeTimeout
 	case p.state == PathDrain:
 		return p.drainAt + lingerTimeout
+	case s.state == Start && s.delayed != nil:
+		return min(p.openedAt+handshakeTimeout, s.delayed.due)
 	case s.state == Start || s.state == Half:
 		return p.openedAt + handshakeTimeout
 	case s.state == Hello:
@@ -93,8 +95,11 @@ func (s *Session) advancePath(now Now, p *Path) {
 			p.shut()
 		}
 	case s.state == Start || s.state == Half:
-		if now.Elapsed >= p.openedAt+handshakeTimeout {
+		switch {
+		case now.Elapsed >= p.openedAt+handshakeTimeout:
 			s.pathLost(now, p, ErrTimeout)
+		case s.delayed != nil && now.Elapsed >= s.delayed.due:
+			s.resume(now, p)
 		}
 	case s.state == Hello:
 		if now.Elapsed >= p.openedAt+s.cfg.Client.ConnectTimeout {
