@@ -7,8 +7,10 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/bpci/xtmp/refimpl/security"
 )
@@ -16,7 +18,10 @@ import (
 // Identity is a server's signing key.
 type Identity = security.Identity
 
-const pemType = "PRIVATE KEY"
+const (
+	pemType    = "PRIVATE KEY"
+	keyFileMax = 64 << 10 // B; a PKCS #8 Ed25519 key has about 120
+)
 
 // KeyError is an identity key file that cannot be used. Next says what to do.
 type KeyError struct {
@@ -47,39 +52,38 @@ func GenerateKey(file string) (*Identity, error) {
 	}
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		if errors.Is(err, fs.ErrExist) {
-			return nil, &KeyError{File: file, Reason: "exists", Next: "name another file, or remove it if no client pins it", Err: err}
-		}
-		return nil, &KeyError{File: file, Reason: "cannot be written", Next: reason(err), Err: err}
+		return nil, unwritable(file, err)
 	}
-	err = errors.Join(pem.Encode(f, &pem.Block{Type: pemType, Bytes: der}), f.Close())
+	err = errors.Join(pem.Encode(f, &pem.Block{Type: pemType, Bytes: der}), f.Sync(), f.Close())
 	if err != nil {
-		return nil, &KeyError{File: file, Reason: "cannot be written", Next: reason(err), Err: err}
+		_ = os.Remove(file) // half a key is none
+		return nil, unwritable(file, err)
 	}
 	return security.NewIdentity(private.Seed())
+}
+
+func unwritable(file string, err error) *KeyError {
+	e := &KeyError{File: file, Reason: "cannot be written: " + reason(err), Next: "name a file where there is room", Err: err}
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		e.Reason, e.Next = "exists", "name another file, or remove it if no client pins it"
+	case errors.Is(err, fs.ErrNotExist):
+		e.Next = "make its directory with `mkdir -p " + filepath.Dir(file) + "`"
+	case errors.Is(err, fs.ErrPermission):
+		e.Next = "run as a user who may, or name another file"
+	}
+	return e
 }
 
 // LoadKey reads an identity from a PKCS #8 PEM file with an Ed25519 key. Its
 // error is a *KeyError.
 func LoadKey(file string) (*Identity, error) {
-	info, err := os.Stat(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &KeyError{
-			File: file, Reason: "is missing", Next: "make one with `bpci-xtmp-server keygen --out " + file + "`", Err: err,
-		}
-	}
+	text, err := readKey(file)
 	if err != nil {
-		return nil, &KeyError{File: file, Reason: "cannot be read", Next: reason(err), Err: err}
-	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return nil, &KeyError{File: file, Reason: "is readable by others", Next: "run `chmod 600 " + file + "`"}
-	}
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return nil, &KeyError{File: file, Reason: "cannot be read", Next: reason(err), Err: err}
+		return nil, err
 	}
 	const next = "an identity is a PKCS #8 PEM file with an Ed25519 key, as keygen writes it"
-	block, _ := pem.Decode(b)
+	block, _ := pem.Decode(text)
 	if block == nil || block.Type != pemType {
 		return nil, &KeyError{File: file, Reason: "is not a PEM private key", Next: next}
 	}
@@ -89,6 +93,43 @@ func LoadKey(file string) (*Identity, error) {
 		return nil, &KeyError{File: file, Reason: "holds no Ed25519 key", Next: next, Err: err}
 	}
 	return security.NewIdentity(private.Seed())
+}
+
+// readKey reads a key file that is nobody else's to read. What is checked is
+// what is read: the file is opened once.
+func readKey(file string) ([]byte, error) {
+	// A named pipe must not hold up the start, so its kind is known before.
+	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
+		return nil, &KeyError{File: file, Reason: "is not a file", Next: "name the file that keygen wrote"}
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, unreadable(file, err)
+	}
+	defer f.Close() // nothing was written
+	info, err := f.Stat()
+	if err != nil {
+		return nil, unreadable(file, err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return nil, &KeyError{File: file, Reason: "is open to other users", Next: "run `chmod 600 " + file + "`"}
+	}
+	text, err := io.ReadAll(io.LimitReader(f, keyFileMax))
+	if err != nil {
+		return nil, unreadable(file, err)
+	}
+	return text, nil
+}
+
+func unreadable(file string, err error) *KeyError {
+	e := &KeyError{File: file, Reason: "cannot be read: " + reason(err), Next: "name another file", Err: err}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		e.Reason, e.Next = "is missing", "make one with `bpci-xtmp-server keygen --out "+file+"`"
+	case errors.Is(err, fs.ErrPermission):
+		e.Next = "run as its owner, or give it to this user with `chown`"
+	}
+	return e
 }
 
 // reason is the innermost text of a file error, without the path.

@@ -26,14 +26,14 @@ type Limits = endpoint.Limits
 // specification.
 type Config struct {
 	// Address is host:port to listen on; port 0 lets the system choose.
-	// Empty means 0.0.0.0:8090.
+	// Empty means DefaultAddress.
 	Address string
 	// Identities are the server's keys, the default first. At least one.
 	Identities []*Identity
 
-	HeartbeatInterval   time.Duration // 30 s
-	ConnectionTimeout   time.Duration // 300 s
-	KeyRotationInterval time.Duration // 24 h
+	HeartbeatInterval   time.Duration // 30 s; 1 ms … 24 h
+	ConnectionTimeout   time.Duration // 300 s; 1 ms … 24 h
+	KeyRotationInterval time.Duration // 24 h; 1 s … 365 days
 	MaxPayload          uint32        // 16 MiB, at least 64 KiB
 	MaxInflight         uint32        // 1024
 	MaxConnections      int           // 10 000; negative: no limit
@@ -49,6 +49,9 @@ type Config struct {
 	Trace trace.Hook
 }
 
+// DefaultAddress is where a server listens unless told otherwise. [XTMP-CON-007]
+const DefaultAddress = "0.0.0.0:8090"
+
 // Server is a server that listens.
 type Server struct {
 	transport *transport.Server
@@ -57,13 +60,17 @@ type Server struct {
 }
 
 // Listen binds the address and prepares to serve. Its error is a *net.OpError
-// for an address that cannot be bound, or says what is wrong with cfg.
+// for an address that cannot be bound, or says what is wrong with cfg. Serve
+// releases what Listen takes.
 func Listen(ctx context.Context, cfg Config) (*Server, error) {
 	if len(cfg.Identities) == 0 {
 		return nil, errors.New("xtmp: a server needs an identity key: make one with `bpci-xtmp-server keygen`")
 	}
+	if err := cfg.checkTimes(); err != nil {
+		return nil, err
+	}
 	if cfg.Address == "" {
-		cfg.Address = "0.0.0.0:8090"
+		cfg.Address = DefaultAddress
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -94,6 +101,24 @@ func Listen(ctx context.Context, cfg Config) (*Server, error) {
 	return &Server{transport: t, identity: cfg.Identities[0], log: cfg.Log}, nil
 }
 
+// checkTimes refuses times that cannot be kept, or that a client would refuse.
+// Zero means the default.
+func (c *Config) checkTimes() error {
+	for _, t := range [...]struct {
+		name           string
+		d, least, most time.Duration
+	}{
+		{"HeartbeatInterval", c.HeartbeatInterval, time.Millisecond, 24 * time.Hour},
+		{"ConnectionTimeout", c.ConnectionTimeout, time.Millisecond, 24 * time.Hour},
+		{"KeyRotationInterval", c.KeyRotationInterval, time.Second, 365 * 24 * time.Hour},
+	} {
+		if t.d != 0 && (t.d < t.least || t.d > t.most) {
+			return fmt.Errorf("xtmp: server.Config.%s is %v: it is between %v and %v", t.name, t.d, t.least, t.most)
+		}
+	}
+	return nil
+}
+
 // Addr returns the address that is bound.
 func (s *Server) Addr() netip.AddrPort { return s.transport.Addr() }
 
@@ -106,8 +131,12 @@ func (s *Server) Fingerprint() security.Fingerprint { return s.identity.Fingerpr
 func (s *Server) Serve(ctx context.Context) error {
 	s.log.Info("serving", "tcp", s.Addr().String(), "fingerprint", s.Fingerprint().String())
 	err := s.transport.Serve(ctx)
-	s.log.Info("stopped", "error", err)
-	return err
+	if err != nil {
+		s.log.Error("serving failed", "error", err)
+		return err
+	}
+	s.log.Info("stopped")
+	return nil
 }
 
 func encapsulate(key *mlkem.EncapsulationKey768) (shared, ciphertext []byte) {

@@ -1,0 +1,121 @@
+package server
+
+import (
+	"fmt"
+	"log/slog"
+	"math"
+	"net"
+	"strconv"
+	"time"
+)
+
+// config turns a File into a Config. A mistake is kept in d.err.
+func (d *decoder) config(f *File) (Config, slog.Level) {
+	one(d, "xtmp_protocol.version", f.Protocol.Version, 1, "this server speaks version 1 only")
+	one(d, "xtmp_protocol.magic_bytes", f.Protocol.MagicBytes, "XTMP", "the magic is XTMP")
+	one(d, "xtmp_protocol.default_encryption", f.Protocol.DefaultEncryption, "aes256gcm", "available: aes256gcm")
+	one(d, "security.require_encryption", f.Security.RequireEncryption, true, "integrity-only sessions are not available")
+	cfg := Config{
+		Address:             d.address("bpci_xtmp_server.bind_address", f.Server.BindAddress),
+		HeartbeatInterval:   d.seconds("bpci_xtmp_server.heartbeat_interval", f.Server.HeartbeatInterval, 86_400),
+		ConnectionTimeout:   d.seconds("bpci_xtmp_server.connection_timeout", f.Server.ConnectionTimeout, 86_400),
+		KeyRotationInterval: d.seconds("security.key_rotation_interval", f.Security.KeyRotationInterval, 31_536_000),
+		MaxPayload:          uint32(d.integer("xtmp_protocol.max_payload_size", f.Protocol.MaxPayloadSize, 65_536, 16_777_216)),
+		MaxInflight:         uint32(d.integer("limits.max_inflight", f.Limits.MaxInflight, 1, 65_536)),
+		MaxConnections:      d.limit("bpci_xtmp_server.max_connections", f.Server.MaxConnections),
+		Loops:               d.integer("performance.event_loops", f.Performance.EventLoops, 1, 256),
+		Limits: Limits{
+			HalfOpen:             d.integer("limits.half_open", f.Limits.HalfOpen, 1, math.MaxInt32),
+			HalfOpenPerSource:    d.limit("limits.half_open_per_source", f.Limits.HalfOpenPerSource),
+			SessionsPerSource:    d.limit("limits.sessions_per_source", f.Limits.SessionsPerSource),
+			ConnectionsPerClient: d.limit("connection_management.max_connections_per_client", f.Connections.MaxPerClient),
+			FirstFrameRate:       d.limit("limits.first_frames_per_second", f.Limits.FirstFramesPerSecond),
+			FirstFrameBurst:      d.integer("limits.first_frames_burst", f.Limits.FirstFramesBurst, 1, 1_000_000),
+			ReceiveMemory:        d.integer("limits.receive_memory", f.Limits.ReceiveMemory, 1<<20, math.MaxInt32),
+			ReceivePerSource:     d.integer("limits.receive_memory_per_source", f.Limits.ReceiveMemoryPerSource, 1<<17, math.MaxInt32),
+		},
+	}
+	return cfg, d.level("logging.level", f.Logging.Level)
+}
+
+// wrong reports a value that is well-formed and wrong.
+func (d *decoder) wrong(path, why string) { d.fail(d.at[path], path+": "+why) }
+
+// integer reads a number in a range; 0 stands for one that is absent.
+func (d *decoder) integer(path string, v *int, low, high int) int {
+	if v == nil {
+		return 0
+	}
+	if *v < low || *v > high {
+		d.wrong(path, fmt.Sprintf("%d is not between %d and %d", *v, low, high))
+	}
+	return *v
+}
+
+// seconds reads a time of at least a second.
+func (d *decoder) seconds(path string, v *int, high int) time.Duration {
+	return time.Duration(d.integer(path, v, 1, high)) * time.Second
+}
+
+// limit reads a limit that 0 switches off.
+func (d *decoder) limit(path string, v *int) int {
+	n := d.integer(path, v, 0, math.MaxInt32)
+	if v != nil && n == 0 {
+		return -1
+	}
+	return n
+}
+
+// one refuses every value but the one that this version has.
+func one[T comparable](d *decoder, path string, v *T, only T, why string) {
+	if v != nil && *v != only {
+		d.wrong(path, fmt.Sprintf("%v: %s", *v, why))
+	}
+}
+
+// address reads host:port.
+func (d *decoder) address(path string, v *string) string {
+	if v == nil {
+		return ""
+	}
+	if !isAddress(*v) {
+		d.wrong(path, strconv.Quote(*v)+" is not host:port")
+	}
+	return *v
+}
+
+func isAddress(s string) bool {
+	_, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return false
+	}
+	_, err = strconv.ParseUint(port, 10, 16)
+	return err == nil
+}
+
+func (d *decoder) level(path string, v *string) slog.Level {
+	if v == nil {
+		return slog.LevelInfo
+	}
+	level, ok := ParseLevel(*v)
+	if !ok {
+		d.wrong(path, strconv.Quote(*v)+" is none of debug, info, warn, error")
+	}
+	return level
+}
+
+// ParseLevel reads the name of a log level: debug, info, warn or error.
+func ParseLevel(name string) (level slog.Level, ok bool) {
+	switch name {
+	case "debug":
+		return slog.LevelDebug, true
+	case "info":
+		return slog.LevelInfo, true
+	case "warn":
+		return slog.LevelWarn, true
+	case "error":
+		return slog.LevelError, true
+	default:
+		return slog.LevelInfo, false
+	}
+}
