@@ -8,8 +8,10 @@
 //
 //	READY tcp=host:port udp=- fingerprint=HEX
 //
-// The log goes to standard error. Exit codes: 0 after an orderly end, 1 when
-// serving failed, 2 when the start was refused: configuration, key or address.
+// The log goes to standard error. On SIGTERM or SIGINT every session is told,
+// which takes up to seven seconds; a second signal ends the process at once.
+// Exit codes: 0 after an orderly end, 1 when serving failed, 2 when the start
+// was refused: usage, configuration, key or address.
 package main
 
 import (
@@ -21,6 +23,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // the next signal is not ours
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)

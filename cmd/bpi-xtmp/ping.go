@@ -10,6 +10,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,21 +36,20 @@ func pingCommand(stdout io.Writer) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "ping [host:port]",
 		Short: "Handshake with a server and measure round trips",
+		Long: "Completes a handshake, sends PINGs and prints how long each took to come back.\n\n" +
+			"The server must prove an identity that is trusted: one that the pin file has for\n" +
+			"host:port, or the one that --pin names. A line of the pin file is\n\n" +
+			"    host:port 1 FINGERPRINT",
 		Example: "bpi-xtmp ping bpci.example.com:8090\n" +
 			"bpi-xtmp ping --endpoint localhost:8090 --pin FINGERPRINT --count 10 --output json",
 		RunE: func(c *cobra.Command, args []string) error {
-			switch {
-			case len(args) > 1, len(args) == 1 && f.endpoint != "":
-				return usage{errors.New("ping takes one endpoint")}
-			case len(args) == 1:
-				f.endpoint = args[0]
-			case f.endpoint == "":
-				return usage{errors.New("ping needs an endpoint: bpi-xtmp ping host:port")}
+			if err := f.check(args); err != nil {
+				return usage{err}
 			}
 			return f.ping(c.Context(), stdout)
 		},
 	}
-	c.Flags().StringVar(&f.endpoint, "endpoint", "", "host:port of the server; the port is 8090 if absent")
+	c.Flags().StringVar(&f.endpoint, "endpoint", "", "server, host:port; the port is 8090 if absent")
 	c.Flags().StringVar(&f.pin, "pin", "", "fingerprint to trust instead of the pin file, 64 hexadecimal digits")
 	c.Flags().StringVar(&f.knownServers, "known-servers", "", "pin file (default $XDG_CONFIG_HOME/bpi/known_servers)")
 	c.Flags().BoolVar(&f.trustNew, "trust-new", false, "record the identity of a server that is not pinned; for development")
@@ -56,6 +58,37 @@ func pingCommand(stdout io.Writer) *cobra.Command {
 	c.Flags().DurationVar(&f.timeout, "timeout", 10*time.Second, "time for the connection and for each PING")
 	c.Flags().StringVarP(&f.output, "output", "o", "text", "text or json")
 	return c
+}
+
+// check reads the arguments and refuses what makes no sense.
+func (f *pingFlags) check(args []string) error {
+	switch {
+	case len(args) > 1, len(args) == 1 && f.endpoint != "":
+		return errors.New("ping takes one endpoint: bpi-xtmp ping host:port")
+	case len(args) == 1:
+		f.endpoint = args[0]
+	case f.endpoint == "":
+		return errors.New("ping needs an endpoint: bpi-xtmp ping host:port")
+	}
+	switch {
+	case f.output != "text" && f.output != "json":
+		return fmt.Errorf("--output %s is neither text nor json", f.output)
+	case f.count < 1:
+		return fmt.Errorf("--count %d: at least one PING is sent", f.count)
+	case f.timeout <= 0:
+		return fmt.Errorf("--timeout %v: it is more than 0", f.timeout)
+	case f.pin != "" && (f.trustNew || f.knownServers != ""):
+		return errors.New("--pin trusts one identity: leave out --trust-new and --known-servers")
+	}
+	host, port, err := net.SplitHostPort(f.endpoint)
+	if err != nil {
+		host, port = strings.Trim(f.endpoint, "[]"), "8090" // [XTMP-CON-006]
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || host == "" {
+		return fmt.Errorf("%q is neither host nor host:port", f.endpoint)
+	}
+	f.endpoint = net.JoinHostPort(host, port)
+	return nil
 }
 
 // report is what ping found out, as JSON prints it.
@@ -70,15 +103,6 @@ type report struct {
 }
 
 func (f *pingFlags) ping(ctx context.Context, stdout io.Writer) error {
-	if f.output != "text" && f.output != "json" {
-		return usage{fmt.Errorf("--output %s is neither text nor json", f.output)}
-	}
-	if f.count < 1 {
-		return usage{errors.New("--count is at least 1")}
-	}
-	if _, _, err := net.SplitHostPort(f.endpoint); err != nil {
-		f.endpoint = net.JoinHostPort(f.endpoint, "8090")
-	}
 	cfg, err := f.trust()
 	if err != nil {
 		return usage{err}
@@ -86,23 +110,26 @@ func (f *pingFlags) ping(ctx context.Context, stdout io.Writer) error {
 	start := time.Now()
 	s, err := client.Dial(ctx, f.endpoint, cfg)
 	if err != nil {
-		return f.next(err)
+		return f.explain(err)
 	}
 	r := report{
 		Endpoint: f.endpoint, SessionID: s.ID(), Fingerprint: s.Identity().Fingerprint.String(),
 		Suite: s.Identity().Suite.String(), ConnectMS: milliseconds(time.Since(start)),
 	}
 	if cfg.TrustNew {
-		if err := f.record(s.Identity(), &r); err != nil {
-			return usage{err}
-		}
+		err = f.record(s.Identity(), &r)
 	}
-	if err := f.measure(ctx, s, &r, stdout); err != nil {
-		_ = s.Close(ctx)
-		return err
+	if err == nil {
+		err = f.measure(ctx, s, &r, stdout)
 	}
-	if err := s.Close(ctx); err != nil {
-		return err
+	// Also after an interrupt the server is told.
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.timeout)
+	defer cancel()
+	if closing := s.Close(last); err == nil {
+		err = closing
+	}
+	if err != nil {
+		return f.explain(err)
 	}
 	if f.output == "json" {
 		return json.NewEncoder(stdout).Encode(r)
@@ -112,9 +139,14 @@ func (f *pingFlags) ping(ctx context.Context, stdout io.Writer) error {
 
 // measure sends the PINGs and, as text, prints each answer.
 func (f *pingFlags) measure(ctx context.Context, s *client.Session, r *report, stdout io.Writer) error {
-	if f.output == "text" {
-		fmt.Fprintf(stdout, "connected to %s in %.2f ms: session %d, %s, identity %s\n",
-			r.Endpoint, r.ConnectMS, r.SessionID, r.Suite, r.Fingerprint)
+	say := func(format string, args ...any) {
+		if f.output == "text" {
+			fmt.Fprintf(stdout, format, args...) // a reader that left ends us by itself
+		}
+	}
+	say("connected to %s in %.2f ms: session %d, %s, identity %s\n", r.Endpoint, r.ConnectMS, r.SessionID, r.Suite, r.Fingerprint)
+	if r.Recorded != "" {
+		say("recorded this identity in %s: from now on no other is accepted\n", r.Recorded)
 	}
 	for i := range f.count {
 		if i > 0 {
@@ -127,13 +159,14 @@ func (f *pingFlags) measure(ctx context.Context, s *client.Session, r *report, s
 		one, cancel := context.WithTimeout(ctx, f.timeout)
 		rtt, err := s.Ping(one)
 		cancel()
-		if err != nil {
+		switch {
+		case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
+			return fmt.Errorf("ConnectionFailed: no PONG within %v", f.timeout)
+		case err != nil:
 			return err
 		}
 		r.RTTMS = append(r.RTTMS, milliseconds(rtt))
-		if f.output == "text" {
-			fmt.Fprintf(stdout, "pong %d: %.3f ms\n", i+1, milliseconds(rtt))
-		}
+		say("pong %d: %.3f ms\n", i+1, milliseconds(rtt))
 	}
 	return nil
 }
@@ -185,20 +218,48 @@ func (f *pingFlags) pinFile() (string, error) {
 func (f *pingFlags) record(id client.Identity, r *report) error {
 	file, err := f.pinFile()
 	if err != nil {
-		return err
+		return usage{err}
 	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		return err
+		return usage{fmt.Errorf("the pin file cannot be written: %w", err)}
+	}
+	if err := client.AppendPin(file, f.endpoint, id); err != nil {
+		return usage{fmt.Errorf("the pin file cannot be written: %w", err)}
 	}
 	r.Recorded = file
-	return client.AppendPin(file, f.endpoint, id)
+	return nil
 }
 
-// next adds the next step to a refusal that a person can do something about.
-func (f *pingFlags) next(err error) error {
-	var pin *client.PinError
-	if errors.As(err, &pin) {
-		return fmt.Errorf("%w: if its operator changed the key, replace the pin; if not, somebody is in between", err)
+// explain names the endpoint and adds the next step, where there is one that a
+// person can take.
+func (f *pingFlags) explain(err error) error {
+	var misuse usage
+	if errors.As(err, &misuse) {
+		return err
 	}
-	return err
+	var pin *client.PinError
+	var name *net.DNSError
+	var op *net.OpError
+	next := ""
+	switch {
+	case errors.As(err, &pin):
+		next = ": if its operator changed the key, replace the pin; if not, somebody is in between"
+	case errors.As(err, &name):
+		next = ": check the host"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		next = ": is the server running, and is this its port?"
+	case errors.Is(err, client.ErrNotXTMP):
+		next = ": is this its port?"
+	case errors.Is(err, client.ErrTimeout):
+		next = fmt.Sprintf(": check host and port, or wait longer than %v with --timeout", f.timeout)
+	case errors.Is(err, client.ErrRefused):
+		next = ": its log says why"
+	}
+	if errors.As(err, &op) { // whose text repeats the address
+		return fmt.Errorf("%s: %s: %w%s", f.endpoint, client.Class(err), op.Err, next)
+	}
+	if inner := errors.Unwrap(err); inner != nil && strings.HasPrefix(err.Error(), "xtmp: ") {
+		err = inner // without the address, too
+	}
+	return fmt.Errorf("%s: %w%s", f.endpoint, err, next)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"charm.land/fang/v2"
 	"github.com/spf13/cobra"
@@ -24,21 +23,36 @@ func (u usage) Unwrap() error { return u.error }
 
 // run is the command without its process.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	root := &cobra.Command{Use: "bpi-xtmp", Short: "A client of XTMP/1"}
+	root := &cobra.Command{
+		Use:   "bpi-xtmp",
+		Short: "A client of XTMP/1",
+		Long: "A client of XTMP/1.\n\n" +
+			"`ping` shows whether a server answers, and whether it is the one that is trusted;\n" +
+			"`validate` looks at frames in a file. Exit codes: 0 success, 1 refused, 2 usage.",
+		Args: cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return c.Help()
+			}
+			return usage{fmt.Errorf("there is no command %s: see `bpi-xtmp --help`", args[0])}
+		},
+	}
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage{err} })
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usage{fmt.Errorf("%w: see `%s --help`", err, c.CommandPath())}
+	})
 	root.AddCommand(pingCommand(stdout), validateCommand(stdin, stdout))
 	err := fang.Execute(ctx, root, fang.WithErrorHandler(func(w io.Writer, _ fang.Styles, err error) {
-		fmt.Fprintf(w, "bpi-xtmp: %v\n", err) //nolint:errcheck // standard error is the last resort
+		fmt.Fprintf(w, "bpi-xtmp: %v\n", err) // standard error is the last resort
 	}))
 	var misuse usage
 	switch {
 	case err == nil:
 		return 0
-	case errors.As(err, &misuse) || strings.HasPrefix(err.Error(), "unknown command"):
+	case errors.As(err, &misuse):
 		return exitUsage
 	default:
 		return exitFailed

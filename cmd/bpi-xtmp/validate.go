@@ -3,8 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,7 +23,10 @@ func validateCommand(stdin io.Reader, stdout io.Writer) *cobra.Command {
 		Example: "bpi-xtmp validate --message-file message.bin --show-headers",
 		Long: "Reads frames, one after the other, and checks what needs no key: magic, version, type,\n" +
 			"flags, encryption_type, payload_length and checksum. `-` reads standard input.",
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usage{fmt.Errorf("unexpected argument %q: bpi-xtmp validate --message-file FILE", args[0])}
+			}
 			b, err := readMessage(file, stdin)
 			if err != nil {
 				return usage{err}
@@ -37,52 +42,63 @@ func validateCommand(stdin io.Reader, stdout io.Writer) *cobra.Command {
 func readMessage(file string, stdin io.Reader) ([]byte, error) {
 	switch file {
 	case "":
-		return nil, errors.New("validate needs --message-file FILE")
+		return nil, errors.New("validate needs a file: bpi-xtmp validate --message-file FILE")
 	case "-":
 		return io.ReadAll(stdin)
-	default:
-		return os.ReadFile(file)
 	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("the message file cannot be read: %w", err)
+	}
+	return b, nil
 }
 
 // validate prints a verdict for each frame in b and fails at the first that is
 // not valid.
 func validate(b []byte, headers bool, stdout io.Writer) error {
 	if len(b) == 0 {
-		return errors.New("the file is empty")
+		return errors.New("InvalidMessageFormat: the file is empty: a frame has at least 96 bytes")
 	}
 	for n, offset := 1, 0; offset < len(b); n++ {
 		size, err := validateFrame(b[offset:], n, headers, stdout)
 		if err != nil {
-			return fmt.Errorf("frame %d at byte %d: InvalidMessageFormat: %w", n, offset, err)
+			return fmt.Errorf("frame %d at byte %d: %w", n, offset, err)
 		}
 		offset += size
 	}
 	return nil
 }
 
+// invalid is what is wrong with a frame, by its public name.
+func invalid(format string, args ...any) error {
+	return fmt.Errorf("%v: "+format, append([]any{wire.InvalidMessageFormat}, args...)...)
+}
+
 func validateFrame(b []byte, n int, headers bool, stdout io.Writer) (size int, err error) {
 	var h wire.Header
-	err = wire.ParseHeader(b, &h)
-	if errors.Is(err, wire.ErrVersion) {
-		return 0, fmt.Errorf("ProtocolVersionMismatch: expected %d, got %d", wire.Version, h.Version)
-	}
-	if err != nil {
-		return 0, err
+	switch err := wire.ParseHeader(b, &h); {
+	case errors.Is(err, wire.ErrShortHeader):
+		return 0, invalid("%d bytes are left: a frame has at least %d", len(b), wire.Overhead)
+	case errors.Is(err, wire.ErrMagic):
+		return 0, invalid("magic is %x, not 58544d50", b[:4])
+	case errors.Is(err, wire.ErrVersion):
+		return 0, fmt.Errorf("%v: expected %d, got %d", wire.ProtocolVersionMismatch, wire.Version, h.Version)
+	case err != nil:
+		return 0, invalid("%w", err)
 	}
 	if headers {
 		printHeader(stdout, &h, b)
 	}
-	if err := checkShape(&h); err != nil {
-		return 0, err
+	if err := checkShape(&h, b); err != nil {
+		return 0, invalid("%w", err)
 	}
 	size = wire.Overhead + int(h.PayloadLength)
 	if len(b) < size {
-		return 0, fmt.Errorf("payload_length is %d, and %d bytes follow", h.PayloadLength, len(b)-wire.Overhead)
+		return 0, invalid("payload_length is %d, and %d bytes follow", h.PayloadLength, len(b)-wire.Overhead)
 	}
 	frame := append([]byte(nil), b[:size]...)
-	if !wire.VerifyChecksum(frame, h.Checksum) {
-		return 0, fmt.Errorf("checksum is %08x: CRC mismatch", h.Checksum)
+	if !wire.VerifyChecksum(frame, h.Checksum) { // which leaves the field zero
+		return 0, invalid("CRC mismatch: checksum is %08x, the frame gives %08x", h.Checksum, crc32.ChecksumIEEE(frame))
 	}
 	kind := "sealed, not opened"
 	if h.Clear() {
@@ -92,17 +108,28 @@ func validateFrame(b []byte, n int, headers bool, stdout io.Writer) (size int, e
 	return size, err
 }
 
-// checkShape is step 3 of the order of checks, without a state.
-func checkShape(h *wire.Header) error {
+// checkShape is what steps 3 and 4 of the order of checks, and 10 for the part
+// of the nonce that no key decides, say without a state.
+func checkShape(h *wire.Header, frame []byte) error {
+	zero := func(b []byte) bool { return !slices.ContainsFunc(b, func(x byte) bool { return x != 0 }) }
+	encrypted := h.Flags.Has(wire.FlagEncrypted)
 	switch {
 	case h.Type.Reserved():
-		return wire.ErrType
-	case h.Encryption > wire.SuitePostQuantum, h.Flags.Has(wire.FlagEncrypted) != (h.Encryption != wire.SuiteNone):
-		return wire.ErrEncryption
+		return fmt.Errorf("message_type 0x%02x is reserved", uint8(h.Type))
+	case h.Encryption > wire.SuitePostQuantum:
+		return fmt.Errorf("encryption_type %d is no suite", uint8(h.Encryption))
+	case encrypted != (h.Encryption != wire.SuiteNone):
+		return fmt.Errorf("encryption_type %d disagrees with flags 0x%04x: ENCRYPTED goes with a suite", uint8(h.Encryption), uint16(h.Flags))
+	case h.Clear() && h.Type != wire.TypeHandshake && h.Type != wire.TypeHandshakeAck && h.Type != wire.TypeError:
+		return fmt.Errorf("%v is never a clear frame, and key_id is zero", h.Type)
 	case h.Clear() && h.Flags != 0, !h.Clear() && !wire.LegalFlags(h.Type, h.Flags):
-		return wire.ErrFlags
+		return fmt.Errorf("flags 0x%04x (%v) are not allowed for %v", uint16(h.Flags), h.Flags, h.Type)
+	case h.Clear() && (h.Sequence != 0 || !zero(wire.Nonce(frame)) || !zero(wire.Tag(frame))):
+		return errors.New("a clear frame carries a nonce, a tag or a sequence number")
+	case !zero(wire.Nonce(frame)[wire.NonceSize:]):
+		return errors.New("the last twelve bytes of the nonce are not zero")
 	case h.PayloadLength > wire.MaxPayload:
-		return wire.ErrTooLong
+		return fmt.Errorf("payload_length %d is above %d", h.PayloadLength, wire.MaxPayload)
 	default:
 		return nil
 	}
@@ -110,26 +137,22 @@ func checkShape(h *wire.Header) error {
 
 func printHeader(w io.Writer, h *wire.Header, frame []byte) {
 	stamp := time.UnixMicro(int64(h.Timestamp)).UTC().Format("2006-01-02T15:04:05.000000Z")
-	for _, f := range []struct {
-		name  string
-		value any
-	}{
-		{"header_bytes", wire.HeaderSize},
-		{"  magic", fmt.Sprintf("%x %q", frame[:4], frame[:4])},
-		{"  version", h.Version},
-		{"  message_type", fmt.Sprintf("0x%02x %v", uint8(h.Type), h.Type)},
-		{"  flags", fmt.Sprintf("0x%04x %v", uint16(h.Flags), h.Flags)},
-		{"  session_id", h.SessionID},
-		{"  sequence_number", h.Sequence},
-		{"  payload_length", h.PayloadLength},
-		{"  checksum", fmt.Sprintf("%08x", h.Checksum)},
-		{"security_bytes", wire.SecuritySize},
-		{"  encryption_type", fmt.Sprintf("%d %v", uint8(h.Encryption), h.Encryption)},
-		{"  timestamp", fmt.Sprintf("%d %s", h.Timestamp, stamp)},
-		{"  key_id", fmt.Sprintf("%x", h.KeyID)},
-		{"  nonce", fmt.Sprintf("%x", wire.Nonce(frame))},
-		{"  auth_tag", fmt.Sprintf("%x", wire.Tag(frame))},
-	} {
-		fmt.Fprintf(w, "%-18s: %v\n", f.name, f.value) //nolint:errcheck // the verdict's write reports it
+	say := func(format string, args ...any) {
+		fmt.Fprintf(w, format+"\n", args...) // the verdict's write reports it
 	}
+	say("header_bytes: %d", wire.HeaderSize)
+	say("  magic:           %x %q", frame[:4], frame[:4])
+	say("  version:         %d", h.Version)
+	say("  message_type:    0x%02x %v", uint8(h.Type), h.Type)
+	say("  flags:           0x%04x %v", uint16(h.Flags), h.Flags)
+	say("  session_id:      %d", h.SessionID)
+	say("  sequence_number: %d", h.Sequence)
+	say("  payload_length:  %d", h.PayloadLength)
+	say("  checksum:        %08x", h.Checksum)
+	say("security_bytes: %d", wire.SecuritySize)
+	say("  encryption_type: %d %v", uint8(h.Encryption), h.Encryption)
+	say("  timestamp:       %d %s", h.Timestamp, stamp)
+	say("  key_id:          %x", h.KeyID)
+	say("  nonce:           %x", wire.Nonce(frame))
+	say("  auth_tag:        %x", wire.Tag(frame))
 }

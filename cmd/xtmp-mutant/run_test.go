@@ -1,0 +1,89 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/bpci/xtmp/refimpl/faulty"
+)
+
+func TestList(t *testing.T) {
+	var out, errs bytes.Buffer
+	if code := run(t.Context(), []string{"list"}, &out, &errs); code != 0 || errs.Len() != 0 {
+		t.Fatalf("exit code %d: %s", code, &errs)
+	}
+	decoder := json.NewDecoder(&out)
+	decoder.DisallowUnknownFields()
+	names := map[string]bool{}
+	for decoder.More() {
+		var m struct{ Name, Requirement, Description string }
+		if err := decoder.Decode(&m); err != nil {
+			t.Fatal(err)
+		}
+		if m.Name == "" || !strings.HasPrefix(m.Requirement, "XTMP-") || m.Description == "" || names[m.Name] {
+			t.Errorf("got %+v", m)
+		}
+		names[m.Name] = true
+	}
+	if len(names) != len(faulty.Mutants()) {
+		t.Errorf("%d of %d mutants are listed", len(names), len(faulty.Mutants()))
+	}
+}
+
+func TestUsage(t *testing.T) {
+	for _, test := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{nil, 2, "xtmp-mutant: usage: xtmp-mutant list | serve NAME | overlay DIR\n"},
+		{[]string{"list", "more"}, 2, "xtmp-mutant: usage: xtmp-mutant list | serve NAME | overlay DIR\n"},
+		{[]string{"serve"}, 2, "xtmp-mutant: usage: xtmp-mutant list | serve NAME | overlay DIR\n"},
+		{[]string{"serve", faulty.Mutants()[0].Name}, 1, "xtmp-mutant: this build has no faults in it: build with `make mutants`\n"},
+	} {
+		var out, errs bytes.Buffer
+		if code := run(t.Context(), test.args, &out, &errs); code != test.code || errs.String() != test.want || out.Len() != 0 {
+			t.Errorf("%q: exit code %d, %q", test.args, code, errs.String())
+		}
+	}
+}
+
+// The overlay replaces the files that mutants change, and adds the one that
+// says so; the sources it names are there.
+func TestOverlay(t *testing.T) {
+	dir := t.TempDir()
+	var out, errs bytes.Buffer
+	if code := run(t.Context(), []string{"overlay", dir}, &out, &errs); code != 0 {
+		t.Fatalf("exit code %d: %s", code, &errs)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "overlay.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var overlay struct{ Replace map[string]string }
+	if err := json.Unmarshal(text, &overlay); err != nil {
+		t.Fatal(err)
+	}
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]bool{"cmd/xtmp-mutant/zz_overlaid.go": true}
+	for _, m := range faulty.Mutants() {
+		want[m.File] = true
+	}
+	for file := range want {
+		to, ok := overlay.Replace[filepath.Join(root, filepath.FromSlash(file))]
+		if !ok {
+			t.Errorf("%s is not replaced", file)
+			continue
+		}
+		if b, err := os.ReadFile(to); err != nil || !bytes.Contains(b, []byte("package ")) {
+			t.Errorf("%s is replaced by %s: %v", file, to, err)
+		}
+	}
+}
