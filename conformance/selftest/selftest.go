@@ -103,7 +103,7 @@ func Run(ctx context.Context, cfg Config) (*Matrix, error) {
 		}
 	}
 	if cfg.Reference != "" {
-		o, err := cfg.judge(ctx, cfg.Reference, conformance.Selection{}, cfg.Scale)
+		o, err := cfg.judge(ctx, cfg.Reference, conformance.Selection{Slow: true}, cfg.Scale)
 		if err != nil {
 			return nil, fmt.Errorf("reference: %w", err)
 		}
