@@ -74,6 +74,9 @@ func (s *Splitter) Frame(payloadLength uint32) ([]byte, bool) {
 	return f, true
 }
 
+// Partial returns the bytes of an incomplete frame that are kept.
+func (s *Splitter) Partial() []byte { return s.partial }
+
 // Pending reports how many bytes of an incomplete frame are kept.
 func (s *Splitter) Pending() int { return len(s.partial) }
 

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"encoding/binary"
 	"errors"
 	"time"
 
@@ -25,6 +26,7 @@ func (s *Session) Receive(now Now, id PathID, b []byte) {
 	for p.state < PathDrain {
 		head, ok := p.split.Header()
 		if !ok {
+			s.checkMagic(now, p)
 			break
 		}
 		var h wire.Header
@@ -47,6 +49,14 @@ func (s *Session) Receive(now Now, id PathID, b []byte) {
 	}
 	if s.role == Server && !s.hold() {
 		s.outOfMemory(now, p)
+	}
+}
+
+// checkMagic judges the first bytes of a frame before the rest of its header is
+// there: a peer that speaks something else need not be waited for. [XTMP-HDR-010]
+func (s *Session) checkMagic(now Now, p *Path) {
+	if b := p.split.Partial(); len(b) >= 4 && binary.BigEndian.Uint32(b) != wire.Magic {
+		s.refuse(now, p, 2, &wire.Header{}, wire.ErrMagic)
 	}
 }
 

@@ -340,3 +340,27 @@ func TestDelayedFirstFrame(t *testing.T) {
 		}
 	}
 }
+
+// TestNotXTMP meets a peer that greets in another protocol, in fewer bytes than a
+// header has.
+func TestNotXTMP(t *testing.T) {
+	p := newPair(t, nil)
+	p.open()
+	p.client.Receive(p.now, 0, []byte("SSH"))
+	if p.client.State() != Hello {
+		t.Fatalf("client %v after three bytes", p.client.State())
+	}
+	p.client.Receive(p.now, 0, []byte("-2.0-OpenSSH_9.2\r\n"))
+	if !errors.Is(p.client.Err(), ErrNotXTMP) || p.client.Fate(0) != Shut {
+		t.Errorf("client: %v", p.client.Err())
+	}
+	p.server.Receive(p.now, 0, []byte("GET / HTTP/1.1\r\n"))
+	if p.server.State() != Closed || p.server.Fate(0) != Shut {
+		t.Errorf("server: %v", p.server.State())
+	}
+	p = newPair(t, nil)
+	p.server.Receive(p.now, 0, []byte("XTMP\x01"))
+	if p.server.State() != Start {
+		t.Errorf("server %v after five good bytes", p.server.State())
+	}
+}
