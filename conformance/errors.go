@@ -22,7 +22,7 @@ func (e *NothingSelectedError) Error() string {
 // A TargetError says that the target could not be driven: the peer's or the
 // user's doing, never a verdict.
 type TargetError struct {
-	Stage  string // "starting", "becoming ready", "answering"
+	Stage  string // "starting", "becoming ready", "answering", "proving its identity"
 	Cause  error
 	Stdout string // what a process printed in place of READY
 	Stderr string // tail
@@ -33,6 +33,15 @@ func (e *TargetError) Error() string {
 }
 
 func (e *TargetError) Unwrap() error { return e.Cause }
+
+// An IdentityError says that the target proved another identity than the one it
+// was named by: whoever it is, no verdict would be about the right peer.
+type IdentityError struct{ Expected, Met []byte } // fingerprints
+
+func (e *IdentityError) Error() string {
+	return fmt.Sprintf("expected the identity %x, met %x: give the fingerprint of this server with --pin, or in its READY line",
+		e.Expected, e.Met)
+}
 
 // A SuiteError lists what is wrong with the cases themselves.
 type SuiteError struct{ Problems []string }

@@ -3,6 +3,7 @@ package conformance
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -93,6 +94,10 @@ func (p *Plan) Run(ctx context.Context, cfg Config) (*Outcome, error) {
 	defer stop()
 	go r.steady.watch(watching)
 	if err := r.probe(ctx, p.all()[0], 0); err != nil {
+		var identity *IdentityError
+		if errors.As(err, &identity) {
+			return nil, &TargetError{Stage: "proving its identity", Cause: identity}
+		}
 		r.baseline = err.Error()
 	}
 	var rounds [][]Result

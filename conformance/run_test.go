@@ -356,3 +356,16 @@ func TestRemoteTargetIsTreatedGently(t *testing.T) {
 		t.Errorf("got %s although disruptive cases are allowed", v)
 	}
 }
+
+// Whoever proves another identity than the one it was named by is not judged.
+func TestAnotherIdentityIsNotJudged(t *testing.T) {
+	plan := planOf(t, control())
+	stranger := &IdentityError{Expected: []byte{1}, Met: []byte{2}}
+	_, err := plan.Run(context.Background(), Config{
+		Target: lineTarget(t), Waits: quickWaits(t), Probe: func(*Exchange) error { return fmt.Errorf("probe: %w", stranger) },
+	})
+	var target *TargetError
+	if !errors.As(err, &target) || !errors.Is(err, stranger) {
+		t.Fatalf("got %v, want a *TargetError for the identity", err)
+	}
+}

@@ -126,7 +126,7 @@ func writeError(w io.Writer, err error) {
 	case errors.As(err, &done):
 	case errors.As(err, &target):
 		fmt.Fprintln(w, "xtmp-conform:", err)
-		if target.Stage == "answering" {
+		if target.Stage == "answering" || target.Stage == "proving its identity" { // it had come up
 			break
 		}
 		quoteOutput(w, "standard output", target.Stdout)
