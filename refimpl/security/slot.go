@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/bpci/xtmp/refimpl/wire"
 )
@@ -94,11 +95,12 @@ func (s *Sealer) KeyID() [wire.KeyIDSize]byte { return s.keys.KeyID }
 // Drop forgets the cipher object; the next Seal builds it anew from the key.
 func (s *Sealer) Drop() { s.aead = nil }
 
-// Reserve appends room for the fixed part of a frame and returns its start.
-// The caller appends the plaintext and calls Seal.
+// Reserve appends room for the fixed part of a frame and returns its start. The
+// room holds anything until the caller has appended the plaintext and called
+// Seal, which writes every byte of it.
 func Reserve(dst []byte) (grown []byte, start int) {
-	var fixed [wire.Overhead]byte
-	return append(dst, fixed[:]...), len(dst)
+	start = len(dst)
+	return slices.Grow(dst, wire.Overhead)[:start+wire.Overhead], start
 }
 
 // Seal turns dst[start:], a reserved head and a plaintext, into a sealed frame
@@ -133,14 +135,12 @@ func (s *Sealer) Seal(dst []byte, start int, h *wire.Header) ([]byte, error) {
 	s.keys.nonce(&s.nonce, h.Sequence)
 
 	// The tag comes out behind the ciphertext and moves into the header.
-	var room [wire.TagSize]byte
-	dst = append(dst, room[:]...)
+	dst = slices.Grow(dst, wire.TagSize)
 	frame := dst[start:]
 	h.Put(frame, s.nonce[:])
 	plaintext := frame[wire.Overhead : wire.Overhead+payload]
 	sealed := s.aead.Seal(plaintext[:0], s.nonce[:], plaintext, frame[:wire.AADSize])
 	copy(wire.Tag(frame), sealed[payload:])
-	dst = dst[:len(dst)-wire.TagSize]
 	wire.Finish(dst[start:])
 	return dst, nil
 }
