@@ -72,7 +72,7 @@ func (s *Session) receiveClearError(now Now, p *Path, payload []byte) {
 		return
 	}
 	s.pathLost(now, p, &Error{
-		Code: m.Code, Scope: m.Scope, Peer: true, RetryAfter: millis(m.RetryAfterMS), Text: string(m.Text),
+		Code: m.Code, Scope: m.Scope, Peer: true, Clear: true, RetryAfter: millis(m.RetryAfterMS), Text: string(m.Text),
 	})
 }
 

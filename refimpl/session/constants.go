@@ -34,6 +34,7 @@ const (
 	lingerBytesMax       = 1 << 20
 	MaxPaths             = 4 // paths per session
 	defaultInflight      = 1024
+	inflightBytes        = 32 << 20
 )
 
 // Defaults of configurable values.

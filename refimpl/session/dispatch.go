@@ -49,7 +49,7 @@ func (s *Session) dispatch(now Now, p *Path, h *wire.Header, plaintext []byte) {
 			p.ackEventually(now)
 		}
 	default:
-		s.receiveUnknown(now, p, h, &pro)
+		s.receiveUnknown(now, p, h, &pro, len(body))
 	}
 }
 
@@ -111,8 +111,8 @@ func (s *Session) receiveLateHandshake(now Now, p *Path, h *wire.Header, body []
 }
 
 // receiveUnknown handles types below 0x80 that this endpoint does not know,
-// which so far is every application type.
-func (s *Session) receiveUnknown(now Now, p *Path, h *wire.Header, pro *wire.Prologue) {
+// which so far is every application type. size is that of the body.
+func (s *Session) receiveUnknown(now Now, p *Path, h *wire.Header, pro *wire.Prologue, size int) {
 	hasMid := h.Flags.Has(wire.FlagRequiresAck)
 	switch {
 	case h.Flags.Has(wire.FlagStreaming):
@@ -120,9 +120,9 @@ func (s *Session) receiveUnknown(now Now, p *Path, h *wire.Header, pro *wire.Pro
 		s.violation(now, p, "a reliable message of a type below 0x80 that nobody asked for")
 	case s.role == Client:
 	case hasMid && s.state == Closing:
-		s.reply(now, p, pro.Mid, &wire.Error{Code: wire.ServerBusy, Text: []byte("closing")})
+		s.reply(now, p, pro.Mid, size, &wire.Error{Code: wire.ServerBusy, Text: []byte("closing")})
 	case hasMid:
-		s.reply(now, p, pro.Mid, &wire.Error{Code: wire.UnsupportedType, Text: []byte(h.Type.String())})
+		s.reply(now, p, pro.Mid, size, &wire.Error{Code: wire.UnsupportedType, Text: []byte(h.Type.String())})
 	default:
 		s.unsupportedUnsolicited(now, p, h)
 	}
@@ -130,8 +130,8 @@ func (s *Session) receiveUnknown(now Now, p *Path, h *wire.Header, pro *wire.Pro
 
 // unsupportedUnsolicited says UNSUPPORTED_TYPE outside a reply, at most once a second.
 func (s *Session) unsupportedUnsolicited(now Now, p *Path, h *wire.Header) {
-	if s.unsupported && now.Elapsed-s.unsupportedAt < unsupportedPerTime {
-		return
+	if s.unsupported && now.Elapsed-s.unsupportedAt < unsupportedPerTime || len(p.raw) > 0 {
+		return // at most one waits for the transport
 	}
 	s.unsupported, s.unsupportedAt = true, now.Elapsed
 	e := wire.Error{Code: wire.UnsupportedType, RefSequence: h.Sequence, Text: []byte(h.Type.String())}

@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,6 +17,7 @@ type Error struct {
 	Code       wire.Code
 	Scope      wire.Scope
 	Peer       bool // the peer sent the code; otherwise this endpoint decided it
+	Clear      bool // in a clear Error, which anybody on the way may have written
 	RetryAfter time.Duration
 	Text       string
 }
@@ -23,12 +25,15 @@ type Error struct {
 // Error implements error: the public class, then the code and who gave it.
 func (e *Error) Error() string {
 	who := "this endpoint ended the session"
-	if e.Peer {
+	switch {
+	case e.Clear:
+		who = "the server's address answered, unauthenticated" // [XTMP-HSK-086]
+	case e.Peer:
 		who = "the peer answered"
 	}
 	s := fmt.Sprintf("%v: %s: %v", e.Code.Class(), who, e.Code)
 	if e.Text != "" {
-		s += ": " + e.Text
+		s += ": " + strconv.Quote(e.Text) // it may hold anything, such as control sequences
 	}
 	return s
 }
@@ -60,7 +65,12 @@ type SkewError struct {
 
 // Error implements error.
 func (e *SkewError) Error() string {
-	return fmt.Sprintf("ConnectionFailed: the server's clock is %v ahead of ours, more than 5m0s: set the clock and try again", e.Ahead)
+	off, where := e.Ahead, "ahead of"
+	if off < 0 {
+		off, where = -off, "behind"
+	}
+	return fmt.Sprintf("ConnectionFailed: the server's clock is %v %s ours, more than 5m0s: set the clock and try again",
+		off.Round(time.Second), where)
 }
 
 // Errors without a code.

@@ -77,6 +77,7 @@ func (s *Session) appendQueue(now Now, p *Path, dst []byte) []byte {
 	limit := len(dst) + outputBudget
 	for len(s.out.queue) > 0 && s.out.room() && len(dst) < limit && s.state != Closed {
 		m := s.out.queue[0]
+		s.out.cost -= m.cost
 		if s.out.queue = s.out.queue[1:]; len(s.out.queue) == 0 {
 			s.out.queue = nil
 		}
@@ -142,6 +143,9 @@ func (s *Session) appendAck(now Now, p *Path, dst []byte) []byte {
 
 // disconnect says goodbye: the session is over on this side too.
 func (s *Session) disconnect(now Now, p *Path, reason wire.Code) {
+	if p.ackCount > 0 { // [XTMP-DSC-018]
+		p.raw = s.appendAck(now, p, p.raw)
+	}
 	m := wire.Disconnect{Reason: reason, LastSent: s.out.last, LastComplete: s.in.done}
 	p.raw = s.seal(now, p, p.raw, wire.TypeDisconnect, 0, nil, m.Append(nil))
 	p.drain(now, 0)

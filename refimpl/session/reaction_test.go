@@ -235,7 +235,8 @@ func (p *pair) fromClientOnly(t wire.MessageType, f wire.Flags, pro *wire.Prolog
 }
 
 // TestUnacknowledgedReplies floods a server with requests and acknowledges
-// none: the mid window fills, a bounded queue follows, then the session ends.
+// none: the mid window fills, a queue of max_inflight replies follows, as many are
+// told RATE_LIMITED, then the session ends.
 func TestUnacknowledgedReplies(t *testing.T) {
 	p := newPair(t, func(p *pair) { p.serverCfg.Server.MaxInflight = 10 })
 	p.connect()
@@ -257,6 +258,51 @@ func TestUnacknowledgedReplies(t *testing.T) {
 	if answered != midWindow {
 		t.Errorf("%d mids were sealed unacknowledged, want %d", answered, midWindow)
 	}
+}
+
+// TestBodiesInFlight sends large requests to a server whose replies cannot be
+// sealed: bytes count like requests do.
+func TestBodiesInFlight(t *testing.T) {
+	p := newPair(t, func(p *pair) { p.serverCfg.Server.MaxInflight = 4096 })
+	p.connect()
+	p.pass(ackDelay)
+	mid := uint64(0)
+	request := func(body []byte) {
+		mid++
+		p.fromClientOnly(wire.TypeWalletAuth, ra, &wire.Prologue{Mid: mid}, body)
+	}
+	for range midWindow { // the replies to these use up the mids
+		request(nil)
+		p.server.AppendOutput(p.now, 0, nil)
+	}
+	const size = 32 << 10
+	for range inflightBytes / size {
+		request(make([]byte, size))
+	}
+	if last := p.server.out.queue[len(p.server.out.queue)-1]; !isError(t, last, wire.UnsupportedType) {
+		t.Error("a request within the limit is not answered as such")
+	}
+	request([]byte{0})
+	if last := p.server.out.queue[len(p.server.out.queue)-1]; !isError(t, last, wire.RateLimited) {
+		t.Error("a request beyond 32 MiB of bodies is not RATE_LIMITED") // [XTMP-MSG-024]
+	}
+	for p.server.State() == Established && mid < midWindow+3*inflightBytes/size {
+		request(make([]byte, size))
+	}
+	var e *Error
+	if !errors.As(p.server.Err(), &e) || e.Code != wire.ProtocolViolation { // [XTMP-MSG-025]
+		t.Errorf("server ends with %v", p.server.Err())
+	}
+}
+
+// isError reports whether m is an Error with this code.
+func isError(t *testing.T, m message, code wire.Code) bool {
+	t.Helper()
+	var e wire.Error
+	if err := e.Parse(m.body, true); err != nil {
+		t.Fatal(err)
+	}
+	return e.Code == code
 }
 
 // TestOneAnswerPending lets PINGs pile up while nothing is written.

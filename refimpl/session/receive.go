@@ -88,7 +88,7 @@ func (s *Session) outOfMemory(now Now, p *Path) {
 
 // discard counts what arrives behind the final frame. [XTMP-DSC-013]
 func (s *Session) discard(p *Path, n int) {
-	if p.state != PathDrain {
+	if p.state != PathDrain || !p.taken { // before the hand-over T_CLOSE is the bound
 		return
 	}
 	if p.drainLeft -= n; p.drainLeft < 0 {
@@ -196,7 +196,10 @@ func (s *Session) delay(now Now, p *Path, f []byte) bool {
 	if wait <= 0 {
 		return false
 	}
-	s.delayed = &delayed{frame: append([]byte(nil), f...), arrived: now, due: now.Elapsed + wait}
+	s.delayed = &delayed{frame: f[:0:0], arrived: now, due: never}
+	if wait < handshakeTimeout { // else T_HANDSHAKE_TCP comes first and nothing need be kept
+		s.delayed.frame, s.delayed.due = append([]byte(nil), f...), now.Elapsed+wait
+	}
 	return true
 }
 

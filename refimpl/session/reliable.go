@@ -74,6 +74,7 @@ type message struct {
 	flags   wire.Flags
 	replyTo uint64
 	body    []byte
+	cost    int // bytes of the request that it answers
 }
 
 // sentMid is a sealed mid that no Ack has covered yet.
@@ -84,6 +85,7 @@ type outgoing struct {
 	last    uint64    // last mid sealed
 	unacked []sentMid // ascending; nil if none
 	queue   []message // not sealed yet; nil if none
+	cost    int       // of what the queue answers
 }
 
 // room reports whether another mid may be sealed. [XTMP-MSG-013]
@@ -105,15 +107,23 @@ func (o *outgoing) acked(largest uint64) {
 // idle reports whether nothing waits to be sealed or acked.
 func (o *outgoing) idle() bool { return len(o.unacked) == 0 && len(o.queue) == 0 }
 
-// reply queues an Error as the reply to request mid. A client that lets more
-// replies pile up than twice what it may have in flight breaks the protocol.
-func (s *Session) reply(now Now, p *Path, mid uint64, e *wire.Error) {
-	if len(s.out.queue) >= 2*int(s.cfg.Server.MaxInflight) {
-		s.violation(now, p, "more than twice max_inflight requests await a reply")
+// reply queues an Error as the reply to request mid, which took cost bytes. A
+// reply that cannot be sealed yet leaves its request unanswered: beyond what a
+// client may have unanswered the reply is RATE_LIMITED, beyond twice that the
+// session ends.
+func (s *Session) reply(now Now, p *Path, mid uint64, cost int, e *wire.Error) {
+	requests, bytes := len(s.out.queue), s.out.cost+cost
+	limit := int(s.cfg.Server.MaxInflight)
+	if requests >= 2*limit || bytes > 2*inflightBytes { // [XTMP-MSG-025]
+		s.violation(now, p, "more than twice what may be unanswered")
 		return
 	}
+	if requests >= limit || bytes > inflightBytes { // [XTMP-MSG-024]
+		e = &wire.Error{Code: wire.RateLimited}
+	}
 	e.RefSequence = wire.NoSequence
+	s.out.cost = bytes
 	s.out.queue = append(s.out.queue, message{
-		typ: wire.TypeError, flags: wire.FlagRequiresAck | wire.FlagReply, replyTo: mid, body: e.Append(nil),
+		typ: wire.TypeError, flags: wire.FlagRequiresAck | wire.FlagReply, replyTo: mid, body: e.Append(nil), cost: cost,
 	})
 }

@@ -243,6 +243,9 @@ func TestLinger(t *testing.T) {
 	later(p, lingerTimeout-1, Drain)
 	later(p, 1, Shut)
 	p = refused()
+	p.server.Receive(p.now, 0, make([]byte, lingerBytes+1))
+	later(p, 0, Drain) // what arrives before the hand-over does not cost the Error
+	p.server.AppendOutput(p.now, 0, nil)
 	p.server.Receive(p.now, 0, make([]byte, lingerBytes))
 	later(p, 0, Drain)
 	p.server.Receive(p.now, 0, make([]byte, 1))
