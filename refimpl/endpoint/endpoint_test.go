@@ -350,3 +350,34 @@ func TestPace(t *testing.T) {
 		t.Errorf("%d buckets are kept of sources that are gone", n)
 	}
 }
+
+// TestArrive bounds what one source may have open without a session, and frees
+// what departs.
+func TestArrive(t *testing.T) {
+	l := NewLimiter(Limits{HalfOpenPerSource: 2})
+	one, two := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+	for range arrivalFactor * 2 {
+		if !l.Arrive(one) {
+			t.Fatal("refused within the bound")
+		}
+	}
+	if l.Arrive(one) {
+		t.Error("one more is admitted")
+	}
+	if !l.Arrive(two) {
+		t.Error("another source is refused")
+	}
+	l.Enter(one)
+	l.Settle(one)
+	if !l.Arrive(one) {
+		t.Error("a session still counts")
+	}
+	l.Leave(one, true)
+	l.Depart(two)
+	for range arrivalFactor*2 + 1 {
+		l.Depart(one)
+	}
+	if len(l.sources) != 0 {
+		t.Errorf("%d sources are remembered for nothing", len(l.sources))
+	}
+}

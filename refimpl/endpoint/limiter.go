@@ -48,6 +48,7 @@ type Limiter struct {
 
 // held is what one source holds.
 type held struct {
+	open               int32 // connections, from acceptance until they are closed
 	halfOpen, sessions int32
 	memory             int
 }
@@ -76,6 +77,26 @@ func source(a netip.Addr) netip.Addr {
 
 // reached reports whether have has reached limit.
 func reached(have, limit int) bool { return limit >= 0 && have >= limit }
+
+// arrivalFactor bounds the connections of a source that carry no session, in
+// units of its half-open limit: those that are judged at their ClientHello, and
+// those that linger.
+const arrivalFactor = 4
+
+// Arrive says that a source has a new connection, before anything is known of it.
+// It reports false if the source has so many without a session that this one is to
+// be cut: the limits of all must not be used up by one. [XTMP-LIM-011]
+func (l *Limiter) Arrive(a netip.Addr) bool {
+	h := l.sources[source(a)]
+	if limit := l.limits.HalfOpenPerSource; limit >= 0 && int(h.open-h.sessions) >= arrivalFactor*max(limit, 1) {
+		return false
+	}
+	l.change(a, func(h *held) { h.open++ })
+	return true
+}
+
+// Depart says that a connection for which Arrive returned true is closed.
+func (l *Limiter) Depart(a netip.Addr) { l.change(a, func(h *held) { h.open-- }) }
 
 // sweepLeast is the least number of buckets that is swept.
 const sweepLeast = 1024

@@ -69,6 +69,11 @@ func (l *loop) deal(now session.Now, fd int, source netip.Addr) {
 		l.complain(now, "max_connections is reached")
 		return
 	}
+	if !s.admission.arrive(source) {
+		_ = unix.Close(fd)
+		l.complain(now, "a source has too many connections without a session")
+		return
+	}
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 	to := s.loops[l.next]
 	l.next = (l.next + 1) % len(s.loops)
@@ -84,11 +89,10 @@ func (l *loop) deal(now session.Now, fd int, source netip.Addr) {
 func (l *loop) adopt(now session.Now, fd int, source netip.Addr) {
 	id, ok := l.endpoint.Open(now, source)
 	if !ok { // shutting down
-		_ = unix.Close(fd)
-		l.open.Add(-1)
+		l.release(fd, source)
 		return
 	}
-	c := &conn{fd: fd, id: id}
+	c := &conn{fd: fd, id: id, source: source}
 	for fd >= len(l.conns) {
 		l.conns = append(l.conns, nil)
 	}
@@ -101,6 +105,14 @@ func (l *loop) adopt(now session.Now, fd int, source netip.Addr) {
 		l.log.Error("a connection is dropped", slog.Any("error", err))
 		l.lose(now, c)
 	}
+}
+
+// release closes a descriptor that deal accepted, and uncounts it before the peer
+// can know.
+func (l *loop) release(fd int, source netip.Addr) {
+	l.open.Add(-1)
+	l.server.admission.depart(source)
+	_ = unix.Close(fd)
 }
 
 // shed refuses one waiting connection when no descriptor is left: it gives up

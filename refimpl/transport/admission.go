@@ -22,6 +22,19 @@ func newAdmission(limits endpoint.Limits, connections int) *admission {
 	return &admission{limiter: endpoint.NewLimiter(limits), limit: connections}
 }
 
+// arrive and depart count the descriptors of each source.
+func (a *admission) arrive(source netip.Addr) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.limiter.Arrive(source)
+}
+
+func (a *admission) depart(source netip.Addr) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.limiter.Depart(source)
+}
+
 // Enter implements session.Admission.
 func (a *admission) Enter(source netip.Addr) {
 	a.mu.Lock()

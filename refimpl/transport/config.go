@@ -8,8 +8,9 @@ import (
 	"github.com/bpci/xtmp/refimpl/session"
 )
 
-// drainTimeout bounds a shutdown: T_CLOSE, T_LINGER and a second for writing.
-const drainTimeout = 7 * time.Second
+// drainTimeout bounds a shutdown: T_CLOSE for draining, T_CLOSE to hand over what
+// is left, T_LINGER and a second for writing.
+const drainTimeout = 12 * time.Second
 
 // Config says how a Server runs.
 type Config struct {

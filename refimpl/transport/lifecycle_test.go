@@ -203,6 +203,41 @@ func TestFarTooManyConnections(t *testing.T) {
 	}
 }
 
+// One source that opens connections and says nothing does not keep others out.
+func TestOneSourceOnly(t *testing.T) {
+	r := serve(t, func(c *Config) {
+		c.MaxConnections, c.Limits.HalfOpen, c.Limits.HalfOpenPerSource = 20, 20, 2
+	})
+	for range 8 {
+		r.connection(0)
+	}
+	r.settled(8)
+	other := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
+	for i := range 12 {
+		conn, err := other.DialContext(t.Context(), "tcp", r.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		if i < 8 {
+			continue
+		}
+		if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("connection %d of a source that says nothing reads %v", i+1, err)
+		}
+	}
+	r.settled(16)
+	third, err := r.tryDialFrom("127.0.0.3:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ping(t, third)
+	_ = third.Close(t.Context())
+}
+
 // lines is a log that may be read while it is written.
 type lines struct {
 	mu   sync.Mutex

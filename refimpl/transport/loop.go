@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -62,6 +63,7 @@ type loop struct {
 type conn struct {
 	fd      int
 	id      endpoint.ConnID
+	source  netip.Addr
 	pending []byte // accepted from the endpoint, not yet by the socket; nil if none
 	waits   bool   // EPOLLOUT is asked for
 	ended   bool   // the sending direction is shut down
@@ -285,8 +287,7 @@ func (l *loop) lose(now session.Now, c *conn) {
 	l.endpoint.Lost(now, c.id)
 	l.conns[c.fd] = nil
 	l.byID[c.id] = nil
-	l.open.Add(-1) // before the peer can know
-	_ = unix.Close(c.fd)
+	l.release(c.fd, c.source)
 }
 
 // report passes on what sessions have to say.

@@ -122,13 +122,16 @@ func (r *running) dial() *client.Session {
 	return s
 }
 
-func (r *running) tryDial() (*client.Session, error) {
+func (r *running) tryDial() (*client.Session, error) { return r.tryDialFrom("") }
+
+func (r *running) tryDialFrom(local string) (*client.Session, error) {
 	id, err := testIdentity()
 	if err != nil {
 		return nil, err
 	}
 	return client.Dial(r.t.Context(), r.Addr().String(), client.Config{
 		Pins: []client.Pin{{Kind: id.Kind(), Fingerprint: id.Fingerprint()}}, ConnectTimeout: patience,
+		LocalAddress: local,
 	})
 }
 
