@@ -9,7 +9,7 @@
 //	READY tcp=host:port udp=- fingerprint=HEX
 //
 // The log goes to standard error. On SIGTERM or SIGINT every session is told,
-// which takes up to seven seconds; a second signal ends the process at once.
+// which takes up to twelve seconds; a second signal ends the process at once.
 // Exit codes: 0 after an orderly end, 1 when serving failed, 2 when the start
 // was refused: usage, configuration, key or address.
 package main

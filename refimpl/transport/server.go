@@ -92,7 +92,7 @@ func (s *Server) bind(ctx context.Context, address string) error {
 func (s *Server) Addr() netip.AddrPort { return s.addr }
 
 // Serve runs the loops until ctx is done, then refuses connections and closes
-// every session in order: at most about seven seconds. It returns nil after an
+// every session in order: at most about twelve seconds. It returns nil after an
 // orderly end. It can be called once, and releases everything.
 func (s *Server) Serve(ctx context.Context) error {
 	if s.served.Swap(true) {
