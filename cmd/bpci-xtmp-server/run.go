@@ -152,19 +152,12 @@ func (f startFlags) resolve() (server.Config, slog.Level, error) {
 	var level slog.Level
 	var err error
 	if f.config != "" {
-		if cfg, level, err = server.Load(f.config); err != nil {
-			return cfg, level, err
-		}
+		cfg, level, err = server.Load(f.config, f.keys...)
+	} else {
+		cfg.Identities, err = server.LoadKeys(f.keys)
 	}
-	for i, file := range f.keys {
-		id, err := server.LoadKey(file)
-		if err != nil {
-			return cfg, level, err
-		}
-		if i == 0 {
-			cfg.Identities = nil
-		}
-		cfg.Identities = append(cfg.Identities, id)
+	if err != nil {
+		return cfg, level, err
 	}
 	if len(cfg.Identities) == 0 {
 		return cfg, level, errors.New("no identity key: name one with --key or security.identity_keys; " +

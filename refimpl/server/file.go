@@ -49,19 +49,21 @@ type File struct {
 }
 
 // Load reads a configuration file and the identity keys that it names, relative
-// to the file. Its error is a *FileError or a *KeyError.
-func Load(file string) (Config, slog.Level, error) {
+// to the file. Keys that the caller names, relative to the working directory,
+// replace those of the file, which are not read then. Its error is a *FileError or
+// a *KeyError.
+func Load(file string, keys ...string) (Config, slog.Level, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return Config{}, 0, &FileError{File: file, Reason: "the configuration cannot be read: " + reason(err)}
 	}
-	return Parse(file, text)
+	return Parse(file, text, keys...)
 }
 
 // Parse reads the text of a configuration file; file names it in errors and is
-// what relative paths are relative to. Its error is a *FileError or a
-// *KeyError.
-func Parse(file string, text []byte) (Config, slog.Level, error) {
+// what relative paths are relative to. Keys are as for Load. Its error is a
+// *FileError or a *KeyError.
+func Parse(file string, text []byte, keys ...string) (Config, slog.Level, error) {
 	var f File
 	r, err := decode(file, text, &f)
 	if err != nil {
@@ -71,15 +73,16 @@ func Parse(file string, text []byte) (Config, slog.Level, error) {
 	if r.err != nil {
 		return Config{}, 0, r.err
 	}
-	for _, key := range f.Security.IdentityKeys {
-		if !filepath.IsAbs(key) {
-			key = filepath.Join(filepath.Dir(file), key)
+	if len(keys) == 0 {
+		for _, key := range f.Security.IdentityKeys {
+			if !filepath.IsAbs(key) {
+				key = filepath.Join(filepath.Dir(file), key)
+			}
+			keys = append(keys, key)
 		}
-		id, err := LoadKey(key)
-		if err != nil {
-			return Config{}, 0, err
-		}
-		cfg.Identities = append(cfg.Identities, id)
+	}
+	if cfg.Identities, err = LoadKeys(keys); err != nil {
+		return Config{}, 0, err
 	}
 	return cfg, level, nil
 }

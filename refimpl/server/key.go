@@ -140,3 +140,17 @@ func reason(err error) string {
 	}
 	return err.Error()
 }
+
+// LoadKeys reads several identities, the default first. Its error is that of
+// LoadKey for the first that cannot be read.
+func LoadKeys(files []string) ([]*Identity, error) {
+	var ids []*Identity
+	for _, file := range files {
+		id, err := LoadKey(file)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
