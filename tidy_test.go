@@ -250,7 +250,7 @@ func TestTidyFindsWhatIsPlanted(t *testing.T) {
 		{"docs/a.md", "see /tm" + "p/notes/a.md, or th" + "e brief\n", []string{"/tm" + "p/notes/"}},
 		{"docs/a.md", "as th" + "e brief says\n", []string{"th" + "e brief"}},
 		{"docs/a.md", "as iss" + "ue 2 asks, and iss" + "ue #12\n", []string{"iss" + "ue 2"}},
-		{"docs/a.md", "https://example.org/work/root, a/home/b and the Merkle root; each issue; /tmp/debug.log\n", nil},
+		{"docs/a.md", "https://example.org/wo" + "rk/root, a/home/b and the Merkle root; each issue; /tm" + "p/debug.log\n", nil},
 		{"a/a.go", "package\n", []string{"expected"}},
 	} {
 		docs := map[string]packageDoc{}

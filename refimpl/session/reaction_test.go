@@ -214,6 +214,9 @@ func TestUnsupportedType(t *testing.T) {
 	}
 	p.fromClientOnly(wire.TypeWalletAuth, ra, &wire.Prologue{Mid: 2}, []byte("{}")) // repeated
 	out := p.server.AppendOutput(p.now, 0, nil)
+	if p.server.out.cost != 0 {
+		t.Errorf("%d bytes of requests count as unanswered after their replies", p.server.out.cost)
+	}
 	if got := p.server.out.last - before; got != 3 {
 		t.Fatalf("%d replies to three requests and a repetition", got)
 	}
@@ -335,6 +338,13 @@ func TestUnsolicitedUnsupported(t *testing.T) {
 	p.now.Elapsed += time.Second
 	if frames() == 0 {
 		t.Error("a second later it is answered again")
+	}
+	for range 3 { // the transport takes nothing meanwhile
+		p.now.Elapsed += time.Second
+		p.fromClientOnly(wire.TypeProbe, 0, nil, nil)
+	}
+	if n := strings.Count(string(p.server.AppendOutput(p.now, 0, nil)), "XTMP"); n != 1 {
+		t.Errorf("%d answers wait for the transport, want one", n)
 	}
 }
 

@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -262,6 +263,54 @@ func TestAge(t *testing.T) {
 	}
 	if !errors.As(p.server.Err(), &e) || e.Code != wire.SessionExpired {
 		t.Errorf("server: %v", p.server.Err())
+	}
+}
+
+// TestAgeOwesAnAck ends a session of full age that has just received a
+// repeated request: the Ack that is due goes before the Disconnect. [XTMP-DSC-018]
+func TestAgeOwesAnAck(t *testing.T) {
+	p := newPair(t, func(p *pair) { p.serverCfg.KeyRotationInterval = time.Minute })
+	p.connect()
+	p.pass(7*time.Minute - ackDelay/2)
+	p.fromClientOnly(wire.TypeWalletAuth, ra, &wire.Prologue{Mid: 1}, nil)
+	p.server.AppendOutput(p.now, 0, nil)                                   // the reply, which acknowledges it
+	p.fromClientOnly(wire.TypeWalletAuth, ra, &wire.Prologue{Mid: 1}, nil) // repeated: an Ack is due
+	p.now.Elapsed += ackDelay / 2
+	p.server.Advance(p.now)
+	var got []wire.MessageType
+	for out := p.server.AppendOutput(p.now, 0, nil); len(out) > 0; {
+		var h wire.Header
+		if err := wire.ParseHeader(out, &h); err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, h.Type)
+		out = out[wire.Overhead+int(h.PayloadLength):]
+	}
+	if want := []wire.MessageType{wire.TypeAck, wire.TypeDisconnect}; !slices.Equal(got, want) {
+		t.Errorf("the server ends the session with %v, want %v", got, want)
+	}
+}
+
+// TestErrorTexts looks at what a person reads: nothing that a peer wrote reaches
+// a terminal as it is, and a clear Error is not presented as the server's word.
+func TestErrorTexts(t *testing.T) {
+	for want, err := range map[string]error{
+		`ConnectionFailed: the peer answered: SERVER_BUSY: "\x1b[2J\nready"`: &Error{
+			Code: wire.ServerBusy, Peer: true, Text: "\x1b[2J\nready",
+		},
+		"ConnectionFailed: the server's address answered, unauthenticated: SERVER_BUSY": &Error{ // [XTMP-HSK-086]
+			Code: wire.ServerBusy, Peer: true, Clear: true,
+		},
+		"ConnectionFailed: the server's clock is 6m40s ahead of ours, more than 5m0s: set the clock and try again": &SkewError{
+			Ahead: 400*time.Second + time.Millisecond,
+		},
+		"ConnectionFailed: the server's clock is 6m40s behind ours, more than 5m0s: set the clock and try again": &SkewError{
+			Ahead: -400 * time.Second,
+		},
+	} {
+		if got := err.Error(); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
 	}
 }
 

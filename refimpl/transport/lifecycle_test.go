@@ -169,7 +169,7 @@ func TestMaxConnections(t *testing.T) {
 	for range 3 {
 		_, err := r.tryDial()
 		var coded *client.Error
-		if !errors.As(err, &coded) || coded.Code != wire.ServerBusy || !coded.Peer {
+		if !errors.As(err, &coded) || coded.Code != wire.ServerBusy || !coded.Peer || !coded.Clear {
 			t.Fatalf("the third connection: %v, want SERVER_BUSY", err)
 		}
 	}
@@ -208,8 +208,9 @@ func TestOneSourceOnly(t *testing.T) {
 	r := serve(t, func(c *Config) {
 		c.MaxConnections, c.Limits.HalfOpen, c.Limits.HalfOpenPerSource = 20, 20, 2
 	})
-	for range 8 {
-		r.connection(0)
+	silent := make([]net.Conn, 8)
+	for i := range silent {
+		silent[i] = r.connection(0)
 	}
 	r.settled(8)
 	other := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
@@ -235,6 +236,11 @@ func TestOneSourceOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	ping(t, third)
+	for _, conn := range silent {
+		_ = conn.Close()
+	}
+	r.settled(9)
+	ping(t, r.dial()) // what a source has closed does not count
 	_ = third.Close(t.Context())
 }
 
