@@ -32,15 +32,28 @@ type ConnID uint32
 type Config struct {
 	// Session configures the sessions. Its NewSessionID is set by the endpoint.
 	Session session.Config
+	// Application answers the sessions' requests; nil knows none.
+	Application Application
 	// Shard is written into the low ShardBits bits of every session_id, so
 	// that ids of the shards of an instance never meet. ShardBits ≤ 8.
 	Shard     uint8
 	ShardBits uint8
 }
 
+// Application is what stands above all sessions of an endpoint.
+type Application interface {
+	session.Application
+	// Advance does what is due at now.
+	Advance(now session.Now)
+	// Deadline returns when Advance has something to do; false if it never has.
+	Deadline() (time.Duration, bool)
+}
+
 // Endpoint is every session of one shard.
 type Endpoint struct {
 	cfg     session.Config
+	app     Application // nil for none
+	active  active
 	shard   uint64
 	bits    uint8
 	conns   []*conn // by ConnID, nil if free
@@ -58,6 +71,8 @@ type conn struct {
 	session  *session.Session
 	known    uint64        // session_id that ids holds for it
 	deadline time.Duration // key in the heap, at or before the real deadline
+	active   bool          // it is in the set of active connections
+	used     bool          // since the set was last looked through
 	slot     int           // index in the heap
 	dirty    bool
 }
@@ -79,6 +94,10 @@ func New(cfg Config) (*Endpoint, error) {
 	}
 	e := &Endpoint{shard: uint64(cfg.Shard), bits: cfg.ShardBits, ids: make(map[uint64]ConnID)}
 	cfg.Session.Server.NewSessionID = e.newSessionID
+	cfg.Session.Buffers = new(session.Buffers)
+	if e.app = cfg.Application; e.app != nil {
+		cfg.Session.Application = e.app
+	}
 	var err error
 	e.cfg, err = cfg.Session.Validate(session.Server)
 	return e, err
@@ -116,6 +135,7 @@ func (e *Endpoint) Open(now session.Now, source netip.Addr) (ConnID, bool) {
 		c.id = ConnID(len(e.conns))
 		e.conns = append(e.conns, c)
 	}
+	c.session.Owner = uint32(c.id)
 	c.deadline, _ = c.session.Deadline()
 	e.timers.push(c)
 	return c.id, true
@@ -126,6 +146,7 @@ func (e *Endpoint) Open(now session.Now, source netip.Addr) (ConnID, bool) {
 func (e *Endpoint) Receive(now session.Now, id ConnID, b []byte) {
 	c := e.conns[id]
 	c.session.Receive(now, path0, b)
+	e.active.use(now, c)
 	e.after(c)
 }
 
@@ -135,6 +156,7 @@ func (e *Endpoint) Lost(now session.Now, id ConnID) {
 	c.session.Lost(now, path0)
 	e.after(c)
 	e.timers.remove(c)
+	e.active.leave(c)
 	e.conns[id] = nil
 	e.free = append(e.free, id)
 }
@@ -158,6 +180,56 @@ func (e *Endpoint) Advance(now session.Now) {
 		}
 		e.after(c)
 	}
+	if e.app != nil {
+		e.app.Advance(now)
+	}
+	e.woken()
+	e.active.rest(now)
+}
+
+// woken collects what sessions got outside their own inputs.
+func (e *Endpoint) woken() {
+	for _, s := range e.cfg.Buffers.Woken() {
+		if c := e.conns[s.Owner]; c != nil && c.session == s {
+			e.after(c)
+		}
+	}
+}
+
+// Find returns the session with an id, nil if there is none.
+func (e *Endpoint) Find(sessionID uint64) *session.Session {
+	id, ok := e.ids[sessionID]
+	if !ok {
+		return nil
+	}
+	return e.conns[id].session
+}
+
+// Reply answers a request of a session, if that still lives, later than its
+// delivery. See session.Reply.
+func (e *Endpoint) Reply(now session.Now, sessionID uint64, c session.Call, body []byte) {
+	if s := e.Find(sessionID); s != nil {
+		s.Reply(now, c, nil, body, nil)
+		e.woken()
+	}
+}
+
+// ReplyError is Reply with an Error.
+func (e *Endpoint) ReplyError(now session.Now, sessionID uint64, c session.Call, why *session.Error) {
+	if s := e.Find(sessionID); s != nil {
+		s.ReplyError(now, c, why)
+		e.woken()
+	}
+}
+
+// Rekey asks every client for fresh keys.
+func (e *Endpoint) Rekey(now session.Now) {
+	for _, c := range e.conns {
+		if c != nil && c.session.Rekey(now) {
+			e.after(c)
+		}
+	}
+	e.woken()
 }
 
 // Shutdown refuses new connections and closes every session in order. The
@@ -178,7 +250,13 @@ func (e *Endpoint) Deadline() (time.Duration, bool) {
 	if len(e.timers) == 0 {
 		return 0, false
 	}
-	return e.timers[0].deadline, true
+	d := min(e.timers[0].deadline, e.active.next())
+	if e.app != nil {
+		if at, ok := e.app.Deadline(); ok {
+			d = min(d, at)
+		}
+	}
+	return d, true
 }
 
 // NextOutput returns a connection that has output, or whose fate is not Keep.

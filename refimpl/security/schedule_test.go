@@ -52,7 +52,7 @@ func TestKnownFrame(t *testing.T) {
 	root := Secret(unhex(t, "ee3efe4fd6415800038fd96ab04b09932fc8ef8b2cc79568055ac5d33bc1dbcda0eba946dd5a618bfcbcc4c75b121418"))
 	c, _ := PathSecrets(&root, sum([]byte("th3")))
 	s := NewSealer(wire.SuitePostQuantum, &c)
-	s.aead, _ = newAEAD(wire.SuiteAES256GCM, s.keys.Key[:])
+	s.aead, _ = newAEAD(wire.SuiteAES256GCM, &s.keys.Key)
 	s.next = 7
 	frame, start := Reserve(nil)
 	frame, err := s.Seal(append(frame, "ping"...), start, &wire.Header{

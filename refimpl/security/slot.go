@@ -1,11 +1,9 @@
 package security
 
 import (
-	"crypto/aes"
 	"crypto/cipher"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/bpci/xtmp/refimpl/wire"
@@ -37,22 +35,6 @@ func (k *Keys) nonce(dst *[wire.NonceSize]byte, sequence uint64) {
 	binary.BigEndian.PutUint64(dst[4:], binary.BigEndian.Uint64(k.IV[4:])^sequence)
 }
 
-func newAEAD(suite wire.Suite, key []byte) (cipher.AEAD, error) {
-	switch suite {
-	case wire.SuiteAES256GCM:
-		block, err := aes.NewCipher(key)
-		if err != nil {
-			return nil, err
-		}
-		return cipher.NewGCM(block)
-	default:
-		return nil, fmt.Errorf("xtmp: suite %v is not available", suite)
-	}
-}
-
-// Supported reports whether this build can seal and open under suite.
-func Supported(suite wire.Suite) bool { return suite == wire.SuiteAES256GCM }
-
 // Errors of sealing and opening. ErrOpen is one and the same for every cause,
 // so that a peer learns nothing. [XTMP-KEY-015]
 var (
@@ -60,9 +42,10 @@ var (
 	ErrExhausted = errors.New("xtmp: key slot is exhausted")
 )
 
-// Blocks under one key after which nothing but control frames, and nothing at
-// all, may be sealed. [XTMP-NON-015] [XTMP-NON-016]
+// Blocks under one key after which the key is to be replaced, nothing but
+// control frames, and nothing at all, may be sealed. [XTMP-NON-015] [XTMP-NON-016]
 const (
+	blocksRekey   = 1 << 33
 	blocksControl = 1<<34 - 1<<20
 	blocksHard    = 1 << 34
 )
@@ -85,9 +68,16 @@ func NewSealer(suite wire.Suite, ts *Secret) Sealer {
 // Next returns the sequence number of the frame that is sealed next.
 func (s *Sealer) Next() uint64 { return s.next }
 
-// Spent reports whether the budget of the key allows control frames only: an
-// endpoint that cannot rekey then ends the session. [XTMP-NON-017]
+// Tired reports whether the key has sealed so much that it is to be replaced.
+// [XTMP-NON-015]
+func (s *Sealer) Tired() bool { return s.blocks >= blocksRekey }
+
+// Spent reports whether the budget of the key allows control frames only.
 func (s *Sealer) Spent() bool { return s.blocks >= blocksControl }
+
+// Continue makes s, which has sealed nothing, count on from where old stands:
+// sequence numbers of a path run on through every epoch. [XTMP-NON-010]
+func (s *Sealer) Continue(old *Sealer) { s.next = old.next }
 
 // KeyID returns the name of the slot.
 func (s *Sealer) KeyID() [wire.KeyIDSize]byte { return s.keys.KeyID }
@@ -120,12 +110,14 @@ func (s *Sealer) Seal(dst []byte, start int, h *wire.Header) ([]byte, error) {
 	}
 	if s.aead == nil {
 		var err error
-		if s.aead, err = newAEAD(s.suite, s.keys.Key[:]); err != nil {
+		if s.aead, err = newAEAD(s.suite, &s.keys.Key); err != nil {
 			return dst[:start], err
 		}
 	}
 	h.Version = wire.Version
-	h.Flags |= wire.FlagEncrypted
+	if s.suite != wire.SuiteNone {
+		h.Flags |= wire.FlagEncrypted
+	}
 	h.Encryption = s.suite
 	h.Sequence = s.next
 	h.KeyID = s.keys.KeyID
@@ -180,7 +172,7 @@ func (o *Opener) Open(frame []byte, sequence uint64) ([]byte, error) {
 	}
 	if o.aead == nil {
 		var err error
-		if o.aead, err = newAEAD(o.suite, o.keys.Key[:]); err != nil {
+		if o.aead, err = newAEAD(o.suite, &o.keys.Key); err != nil {
 			return nil, err
 		}
 	}

@@ -37,10 +37,13 @@ func (s *Session) Open(now Now) error {
 	if k.wantKey {
 		hello.Flags |= wire.HelloWantKey
 	}
+	if s.cfg.Compression {
+		hello.Flags |= wire.HelloDeflate
+	}
 	for i, pin := range s.cfg.Client.Pins[:min(len(s.cfg.Client.Pins), len(hello.IdentityHint))] {
 		copy(hello.IdentityHint[i][:], pin.Fingerprint[:])
 	}
-	share.Public(&hello)
+	hello.KeyShare = share.Public()
 
 	body := hello.Append(nil)
 	k.transcript.Add(byte(wire.HSClientHello), body)
@@ -96,7 +99,7 @@ func (s *Session) receiveServerHello(now Now, p *Path, h *wire.Header, payload [
 		s.pathLost(now, p, ErrHandshake)
 		return
 	}
-	ss, err := k.share.Agree(&hello)
+	ss, err := k.share.Agree(&hello.KeyShare)
 	if err != nil {
 		s.pathLost(now, p, ErrHandshake)
 		return
@@ -147,7 +150,17 @@ func (s *Session) receiveFlight(now Now, p *Path, body []byte) {
 	s.establishKeys(p, th3)
 	s.idleTimeout = millis(identity.Params.IdleTimeoutMS)
 	s.ageLimit = ageFactor * min(time.Duration(identity.Params.KeyRotationS)*time.Second, rotationMax)
+	s.inflight = int(identity.Params.MaxInflight)
+	if s.inflight == 0 {
+		s.inflight = defaultInflight
+	}
+	s.peerInflates = s.cfg.Compression && identity.Params.Policy&wire.PolicyDeflate != 0
 	s.establishedAt = now.Elapsed
+	// T_ROTATE: the server's interval, or a shorter one of our own. [XTMP-RKY-002]
+	s.rotation = rotation{
+		interval: min(time.Duration(identity.Params.KeyRotationS)*time.Second, s.cfg.KeyRotationInterval, rotationMax),
+		last:     now.Elapsed,
+	}
 	s.setState(now, Established)
 	s.event(Event{Kind: EventEstablished, Identity: Identity{
 		Kind: identity.Kind, Fingerprint: identity.Fingerprint, Key: append([]byte(nil), key...), Suite: s.suite,
@@ -172,6 +185,9 @@ func (s *Session) verifyFlight(body []byte) (*wire.ServerIdentity, []byte, secur
 	key, err := s.trustedKey(identity)
 	if err != nil {
 		return fail(err)
+	}
+	if s.suite == wire.SuitePostQuantum && identity.Kind != security.KindHybrid { // [XTMP-TRU-006]
+		return fail(ErrHandshake)
 	}
 	k.transcript.AddWhole(si)
 	if security.VerifyServer(key, ss[wire.MessageHeader:], k.transcript.Sum()) != nil {

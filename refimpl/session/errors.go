@@ -90,6 +90,10 @@ var (
 	ErrIdle = errors.New("ConnectionFailed: nothing arrived within connection_timeout")
 	// ErrBadFrame is a frame that failed one of the steps 1 to 12.
 	ErrBadFrame = errors.New("InvalidMessageFormat: the peer sent a frame that is refused")
+	// ErrTooLarge is a message above the limit of its receiver; it was not sent.
+	ErrTooLarge = errors.New("InvalidMessageFormat: the message is larger than the peer accepts")
+	// ErrUnknownResult is a call whose reply cannot be read: it may have been executed.
+	ErrUnknownResult error = errors.New("ConnectionFailed: the reply is lost; whether the request was executed is unknown")
 	// ErrClosed is the ordinary end: Disconnect with reason 0 was sent or received.
 	ErrClosed = errors.New("the session is closed")
 )

@@ -13,8 +13,9 @@ type Path struct {
 	state PathState
 	split frame.Splitter
 
-	keys     pathKeys  // of the epoch in which this endpoint sends
-	pending  *pathKeys // of the next epoch, while a rekey is under way
+	binder   security.Digest // what the path's keys are derived from, beside the root
+	keys     pathKeys        // that are in use
+	pending  *pathKeys       // of the next epoch, until a frame of the peer under it has come
 	received uint64    // sequence of the next frame to be received; runs on through every epoch
 
 	anchorStamp uint64 // the peer's wall time at anchorAt, µs
@@ -28,8 +29,9 @@ type Path struct {
 	taken      bool          // the transport has the final frame
 	drainLeft  int           // bytes that may still be discarded
 
-	ackSince time.Duration // when the oldest REQUIRES_ACK frame arrived that awaits an Ack
-	ackCount int           // how many do
+	ackSince time.Duration // when the oldest open frame arrived, or earlier
+	ackCount int           // frames that are open: neither acked nor answered
+	ackEpoch uint32        // number of Acks sent
 	ackLate  bool          // T_ACK has passed
 
 	answer     [2][wire.MaxHeartbeat]byte // pending PONG and PATH_RESPONSE
@@ -50,11 +52,6 @@ type pathKeys struct {
 	epoch uint32
 	send  security.Sealer
 	recv  security.Opener
-}
-
-// install gives the path its keys of an epoch.
-func (p *Path) install(suite wire.Suite, epoch uint32, sendSecret, recvSecret *security.Secret) {
-	p.keys = pathKeys{epoch: epoch, send: security.NewSealer(suite, sendSecret), recv: security.NewOpener(suite, recvSecret)}
 }
 
 // opener finds the receiving keys that a frame names, nil if there are none.

@@ -2,6 +2,7 @@ package session
 
 import (
 	"encoding/binary"
+	"time"
 
 	"github.com/bpci/xtmp/refimpl/wire"
 )
@@ -42,5 +43,40 @@ func (s *Session) receivePong(data []byte) {
 	if token == 0 || token > s.ping.last {
 		return
 	}
+	s.probe.heard()
 	s.event(Event{Kind: EventPong, Token: token})
+}
+
+// probe is how a client finds out whether a path still lives while a request is
+// unanswered: a PING after 2 s of silence, an interval that doubles with each
+// PONG up to 5 s, and a path that is suspect when 1 s after a PING nothing has
+// come. [XTMP-HBT-023] [XTMP-HBT-025]
+type probe struct {
+	since    time.Duration // the first unanswered request
+	interval time.Duration
+	pinged   time.Duration // the PING that nothing has followed; 0: none
+}
+
+// at is when the next PING is due.
+func (b *probe) at(p *Path) time.Duration {
+	silent := max(p.receivedAt, b.since)
+	if b.pinged > silent { // a second one would say no more
+		return b.pinged + b.interval
+	}
+	return silent + b.interval
+}
+
+func (b *probe) sent(now Now) { b.pinged = now.Elapsed }
+
+// heard notes a PONG.
+func (b *probe) heard() {
+	if b.pinged != 0 {
+		b.pinged = 0
+		b.interval = min(2*b.interval, probeSilenceMax)
+	}
+}
+
+// unheeded reports whether a PING has gone without any frame for too long.
+func (b *probe) unheeded(now Now, p *Path) bool {
+	return b.pinged > p.receivedAt && now.Elapsed >= b.pinged+probeAnswer
 }

@@ -214,8 +214,8 @@ func TestUnsupportedType(t *testing.T) {
 	}
 	p.fromClientOnly(wire.TypeWalletAuth, ra, &wire.Prologue{Mid: 2}, []byte("{}")) // repeated
 	out := p.server.AppendOutput(p.now, 0, nil)
-	if p.server.out.cost != 0 {
-		t.Errorf("%d bytes of requests count as unanswered after their replies", p.server.out.cost)
+	if p.server.in.bytes != 0 {
+		t.Errorf("%d bytes of requests count as unanswered after their replies", p.server.in.bytes)
 	}
 	if got := p.server.out.last - before; got != 3 {
 		t.Fatalf("%d replies to three requests and a repetition", got)
@@ -282,11 +282,11 @@ func TestBodiesInFlight(t *testing.T) {
 	for range inflightBytes / size {
 		request(make([]byte, size))
 	}
-	if last := p.server.out.queue[len(p.server.out.queue)-1]; !isError(t, last, wire.UnsupportedType) {
+	if last := p.server.out.ordinary.tail; !isError(t, last, wire.UnsupportedType) {
 		t.Error("a request within the limit is not answered as such")
 	}
 	request([]byte{0})
-	if last := p.server.out.queue[len(p.server.out.queue)-1]; !isError(t, last, wire.RateLimited) {
+	if last := p.server.out.ordinary.tail; !isError(t, last, wire.RateLimited) {
 		t.Error("a request beyond 32 MiB of bodies is not RATE_LIMITED") // [XTMP-MSG-024]
 	}
 	for p.server.State() == Established && mid < midWindow+3*inflightBytes/size {
@@ -299,7 +299,7 @@ func TestBodiesInFlight(t *testing.T) {
 }
 
 // isError reports whether m is an Error with this code.
-func isError(t *testing.T, m message, code wire.Code) bool {
+func isError(t *testing.T, m *message, code wire.Code) bool {
 	t.Helper()
 	var e wire.Error
 	if err := e.Parse(m.body, true); err != nil {

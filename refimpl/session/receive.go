@@ -21,6 +21,8 @@ func (s *Session) Receive(now Now, id PathID, b []byte) {
 		s.pathLost(now, p, ErrBadFrame)
 		return
 	}
+	s.receiving = true
+	defer func() { s.receiving = false }()
 	hadPartial := p.split.Pending() > 0
 	p.split.Feed(b)
 	for p.state < PathDrain {
@@ -251,6 +253,9 @@ func (s *Session) receiveFrame(now Now, p *Path, f []byte, h *wire.Header) {
 	if err != nil {
 		s.refuse(now, p, 11, h, err)
 		return
+	}
+	if p.pending != nil && opener == &p.pending.recv {
+		s.switched(now, p)
 	}
 	p.received++ // step 12
 	p.receivedAt = now.Elapsed

@@ -24,9 +24,12 @@ type Session struct {
 	paths   [MaxPaths]*Path
 	current PathID // path on which messages are sent by default
 
-	epoch    uint32
-	root     security.Secret // of epoch
+	epoch    uint32          // in which both ends seal, or this end opens and the other seals
+	root     security.Secret // of epoch; of the one before until the rekey is retired
 	exporter security.Secret
+	rekey    *rekey // under way, else nil
+	rotation rotation
+	askRekey bool // server: REKEY_REQUEST goes out
 
 	// wallZero is the wall time of the handshake less its monotonic time: own
 	// stamps are wallZero + elapsed, so that steps of the wall clock after the
@@ -39,20 +42,27 @@ type Session struct {
 	settled   bool       // server: Admission counts an established session
 
 	// What holds in this session: announced by the server.
-	idleTimeout time.Duration // T_IDLE
-	ageLimit    time.Duration // T_AGE
+	idleTimeout  time.Duration // T_IDLE
+	ageLimit     time.Duration // T_AGE
+	inflight     int           // client: requests that may be unanswered
+	peerInflates bool          // the peer announced that it accepts DEFLATE
 
-	in  midSet   // complete mids of the peer
-	out outgoing // own reliable messages
+	in  incoming // the peer's messages
+	out outgoing // own messages
 
 	establishedAt time.Duration
 	closingSince  time.Duration
 	unsupportedAt time.Duration // when the last unsolicited UNSUPPORTED_TYPE went out
 	unsupported   bool          // whether one ever did
 
-	ping   pinger
-	events []Event
-	err    error
+	ping      pinger
+	probe     probe // client: while a request is unanswered
+	receiving bool  // inside an input
+	events    []Event
+	err       error
+
+	// Owner is the caller's name for the session; the session does not use it.
+	Owner uint32
 }
 
 // NewServer returns a session that awaits a ClientHello on its first path.
@@ -62,6 +72,7 @@ func NewServer(cfg *Config, now Now, source netip.Addr) *Session {
 		cfg: cfg, role: Server, state: Start, source: source,
 		idleTimeout: cfg.ConnectionTimeout, ageLimit: ageFactor * min(cfg.KeyRotationInterval, rotationMax),
 	}
+	s.rotation.interval = never
 	cfg.Server.Admission.Enter(source)
 	s.paths[0] = newPath(now)
 	return s
@@ -146,11 +157,15 @@ func (s *Session) end(now Now, why error) {
 	s.err = why
 	s.event(Event{Kind: EventClosed, Err: why})
 	s.root, s.exporter = security.Secret{}, security.Secret{}
+	if s.rekey != nil {
+		*s.rekey = rekey{}
+		s.rekey = nil
+	}
 	if s.handshake != nil {
 		s.handshake.erase()
 		s.handshake = nil
 	}
-	s.out, s.in = outgoing{}, midSet{}
+	s.eraseMessages(now)
 	for _, p := range s.paths {
 		if p != nil {
 			p.erase()
@@ -159,6 +174,43 @@ func (s *Session) end(now Now, why error) {
 	if s.role == Server { // [XTMP-LIM-010]
 		s.hold()
 		s.cfg.Server.Admission.Leave(s.source, s.settled)
+	}
+}
+
+// eraseMessages forgets what waits in either direction. The calls of a client
+// have no result any more.
+func (s *Session) eraseMessages(now Now) {
+	for _, q := range s.in.partials {
+		s.unreserve(q)
+	}
+	if s.in.retained != 0 {
+		s.cfg.Server.Admission.Hold(s.source, -s.in.retained)
+	}
+	for _, q := range []*queue{&s.out.priority, &s.out.ordinary} {
+		for m := q.head; m != nil; m = q.head {
+			q.pop()
+			s.cfg.Buffers.release(m)
+		}
+	}
+	s.out, s.in = outgoing{}, incoming{}
+	if s.cfg.Application != nil {
+		s.cfg.Application.Ended(s)
+	}
+}
+
+// Rest gives up what a session needs only while it works: cipher objects, which
+// are built anew from the keys, and empty buffers.
+func (s *Session) Rest() {
+	for _, p := range s.paths {
+		if p == nil {
+			continue
+		}
+		p.keys.send.Drop()
+		p.keys.recv.Drop()
+	}
+	s.out.rest()
+	if len(s.out.unanswered) == 0 {
+		s.out.unanswered = nil
 	}
 }
 

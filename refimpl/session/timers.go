@@ -57,7 +57,7 @@ func (s *Session) pathDeadline(p *Path) time.Duration {
 	if s.state == Established && !s.ping.wanted {
 		d = min(d, s.pingAt(p))
 	}
-	return d
+	return min(d, s.in.staleAt(), s.rekeyDue(p))
 }
 
 // pingAt is when a PING is due on a silent path: a client after
@@ -65,7 +65,11 @@ func (s *Session) pathDeadline(p *Path) time.Duration {
 // hearing and then once per interval. [XTMP-HBT-018] [XTMP-HBT-022]
 func (s *Session) pingAt(p *Path) time.Duration {
 	if s.role == Client {
-		return p.sentAt + min(s.cfg.HeartbeatInterval, s.idleTimeout/missedIntervals)
+		at := p.sentAt + min(s.cfg.HeartbeatInterval, s.idleTimeout/missedIntervals)
+		if len(s.out.unanswered) > 0 {
+			at = min(at, s.probe.at(p))
+		}
+		return at
 	}
 	return max(p.receivedAt+missedIntervals*s.cfg.HeartbeatInterval, p.sentAt+s.cfg.HeartbeatInterval)
 }
@@ -109,6 +113,8 @@ func (s *Session) advancePath(now Now, p *Path) {
 		s.pathLost(now, p, ErrIdle)
 	case p.split.Pending() > 0 && now.Elapsed >= p.frameAt+frameTimeout:
 		s.pathLost(now, p, ErrBadFrame)
+	case now.Elapsed >= s.in.staleAt(): // [XTMP-MSG-061]
+		s.pathLost(now, p, ErrBadFrame)
 	default:
 		if now.Elapsed >= p.receivedAt+missedIntervals*s.cfg.HeartbeatInterval && p.state == PathLive {
 			p.state = PathSuspect
@@ -116,9 +122,14 @@ func (s *Session) advancePath(now Now, p *Path) {
 		if p.ackCount > 0 && now.Elapsed >= p.ackSince+ackDelay {
 			p.ackLate = true
 		}
-		if s.state == Established && now.Elapsed >= s.pingAt(p) {
+		if s.role == Client && s.probe.unheeded(now, p) && p.state == PathLive {
+			p.state = PathSuspect
+		}
+		if s.state == Established && !s.ping.wanted && now.Elapsed >= s.pingAt(p) {
+			s.probe.sent(now)
 			s.Ping()
 		}
+		s.rotate(now, p)
 	}
 }
 

@@ -108,7 +108,7 @@ func (u *subject) enter(v vectors.Vector) {
 			id: number(v, "handshake_id"), keyed: true, recv: security.NewOpener(s.suite, &ts),
 			finish: security.Digest(v.GivenValue("cf_mac")),
 		}
-		p.install(s.suite, 0, &security.Secret{1}, &security.Secret{2})
+		p.keys = testKeys(s.suite, &security.Secret{1}, &security.Secret{2})
 	case "hello", "flight":
 		s.id = 0
 		s.state = Hello
@@ -118,6 +118,10 @@ func (u *subject) enter(v vectors.Vector) {
 	default:
 		u.t.Fatalf("no state %q", v.State)
 	}
+}
+
+func testKeys(suite wire.Suite, send, recv *security.Secret) pathKeys {
+	return pathKeys{send: security.NewSealer(suite, send), recv: security.NewOpener(suite, recv)}
 }
 
 // clientHandshake is what a client knows that has sent the vector's ClientHello.
@@ -150,7 +154,7 @@ func (u *subject) establish(v vectors.Vector) {
 	s, p := u.s, u.s.paths[0]
 	ts := security.Secret(v.GivenValue("ts"))
 	s.state = Established
-	p.install(s.suite, 0, &security.Secret{1}, &ts)
+	p.keys = testKeys(s.suite, &security.Secret{1}, &ts)
 	p.received = number(v, "sequence")
 	p.anchor(u.now, number(v, "clock"))
 	p.state = PathLive
@@ -239,9 +243,9 @@ func (u *subject) effect(v vectors.Vector) {
 		return
 	}
 	u.lives(v)
-	replied := len(s.out.queue) > 0 && binary.BigEndian.Uint16(s.out.queue[0].body) == uint16(wire.UnsupportedType)
+	replied := s.out.ordinary.head != nil && binary.BigEndian.Uint16(s.out.ordinary.head.body) == uint16(wire.UnsupportedType)
 	got := map[string]bool{
-		"nothing":                p.ackCount == 0 && p.answerLen == [2]uint8{} && len(s.out.queue) == 0 && len(p.raw) == 0,
+		"nothing":                p.ackCount == 0 && p.answerLen == [2]uint8{} && s.out.ordinary.head == nil && len(p.raw) == 0,
 		"Ack":                    p.ackCount == 1,
 		"PONG":                   p.answerLen[0] > 0 && p.answer[0][0] == byte(wire.Pong),
 		"PATH_RESPONSE":          p.answerLen[1] > 0 && p.answer[1][0] == byte(wire.PathResponse),

@@ -23,6 +23,7 @@ const (
 	FrameSent
 	StateChanged // State is the new state
 	PathClosed
+	Rekeyed // both ends have the keys of epoch Sequence
 )
 
 // String returns the name of the kind, in the manner of qlog.
@@ -38,6 +39,8 @@ func (k Kind) String() string {
 		return "state_changed"
 	case PathClosed:
 		return "path_closed"
+	case Rekeyed:
+		return "key_updated"
 	default:
 		return fmt.Sprintf("kind %d", uint8(k))
 	}

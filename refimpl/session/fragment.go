@@ -1,0 +1,198 @@
+package session
+
+import (
+	"time"
+
+	"github.com/bpci/xtmp/refimpl/wire"
+)
+
+// partial is a message of which some fragments have arrived.
+//
+//	fragment 0 │ 1 │ 2 │ … │ count−1      each but the last of size bytes, ≥ 512; the last of 1 … size
+type partial struct {
+	typ     wire.MessageType
+	flags   wire.Flags
+	mid     uint64
+	replyTo uint64
+	n       uint64
+	subID   uint32
+	fragID  uint32
+	count   uint16
+
+	original uint32            // with COMPRESSED, of index 0
+	size     int               // body bytes of a fragment; 0: only the last has arrived
+	last     int               // body bytes of the last fragment; 0: it has not arrived
+	joined   []byte            // fragments 0 … next−1
+	next     uint16            // lowest index that has not arrived
+	ahead    map[uint16][]byte // fragments above it
+	arrived  time.Duration     // of the newest fragment
+
+	epoch    uint32 // ack epoch in which
+	frames   uint16 // so many of its frames arrived
+	reserved int    // bytes that Admission counts
+}
+
+// matches reports whether a fragment agrees with those before.
+func (q *partial) matches(h *wire.Header, pro *wire.Prologue) bool {
+	return h.Type == q.typ && h.Flags == q.flags && pro.ReplyTo == q.replyTo && pro.N == q.n && pro.SubID == q.subID &&
+		pro.FragID == q.fragID && pro.Count == q.count
+}
+
+// fits reports whether a fragment of n bytes may have index: all but the last
+// have the same size, at least 512, and the last is not larger and not empty.
+// [XTMP-MSG-053] [XTMP-MSG-054]
+func (q *partial) fits(index uint16, n int) bool {
+	if index == q.count-1 {
+		return n > 0 && (q.size == 0 || n <= q.size)
+	}
+	return n >= fragmentLeast && (q.size == 0 || n == q.size) && n >= q.last
+}
+
+// least is the least number of bytes that the whole message can have.
+func (q *partial) least(index uint16, n int) int {
+	size := max(q.size, fragmentLeast)
+	if index < q.count-1 {
+		size = n
+	} else if q.size == 0 {
+		size = max(size, n)
+	}
+	return int(q.count-1)*size + 1
+}
+
+// add takes a fragment that fits, once. It reports whether the message is whole.
+func (q *partial) add(index uint16, body []byte) bool {
+	if index == q.count-1 {
+		q.last = len(body)
+	} else {
+		q.size = len(body)
+	}
+	switch {
+	case index == q.next:
+		q.joined = append(q.joined, body...)
+		for q.next++; q.ahead[q.next] != nil; q.next++ {
+			q.joined = append(q.joined, q.ahead[q.next]...)
+			delete(q.ahead, q.next)
+		}
+	case index > q.next && q.ahead[index] == nil:
+		if q.ahead == nil {
+			q.ahead = make(map[uint16][]byte)
+		}
+		q.ahead[index] = append([]byte(nil), body...)
+	}
+	return q.next == q.count
+}
+
+// fragmentResult says what became of a fragment.
+type fragmentResult uint8
+
+const (
+	fragmentTaken      fragmentResult = iota
+	fragmentWhole                     // its message is whole
+	fragmentMalformed                 // it disagrees with the others, or with the rules
+	fragmentTooLarge                  // its message exceeds the limit
+	fragmentOverBudget                // no receive memory is left for its message
+	fragmentFifth                     // four messages are incomplete already
+)
+
+// takeFragment adds a fragment to its message. What is refused is forgotten.
+func (s *Session) takeFragment(now Now, p *Path, h *wire.Header, pro *wire.Prologue, body []byte) (*partial, fragmentResult) {
+	i := s.in.find(pro)
+	if i < 0 {
+		switch {
+		case pro.Count < 2 || pro.Index >= pro.Count:
+			return nil, fragmentMalformed
+		case len(s.in.partials) == partialsMax: // [XTMP-MSG-056]
+			return nil, fragmentFifth
+		}
+		i = len(s.in.partials)
+		s.in.partials = append(s.in.partials, &partial{
+			typ: h.Type, flags: h.Flags, mid: pro.Mid, replyTo: pro.ReplyTo, n: pro.N, subID: pro.SubID,
+			fragID: pro.FragID, count: pro.Count,
+		})
+	}
+	q := s.in.partials[i]
+	result := fragmentTaken
+	switch {
+	case !q.matches(h, pro) || pro.Index >= q.count || !q.fits(pro.Index, len(body)):
+		result = fragmentMalformed
+	case q.least(pro.Index, len(body)) > s.messageLimit():
+		result = fragmentTooLarge
+	case q.reserved == 0 && !s.reserve(q, pro.Index, len(body)):
+		result = fragmentOverBudget
+	}
+	if result == fragmentTaken {
+		if h.Flags.Has(wire.FlagCompressed) && pro.Index == 0 {
+			q.original = pro.OriginalLen
+		}
+		q.arrived = now.Elapsed
+		if q.add(pro.Index, body) {
+			result = fragmentWhole
+		}
+		if q.epoch != p.ackEpoch {
+			q.epoch, q.frames = p.ackEpoch, 0
+		}
+		q.frames++
+	}
+	if result != fragmentTaken {
+		s.in.drop(i)
+		s.unreserve(q)
+	}
+	return q, result
+}
+
+// reserve books receive memory for a whole message at its first fragment, so
+// that it is never refused in the middle. [XTMP-MSG-060]
+func (s *Session) reserve(q *partial, index uint16, n int) bool {
+	q.reserved = q.least(index, n)
+	if s.role == Client || s.cfg.Server.Admission.Hold(s.source, q.reserved) {
+		return true
+	}
+	s.unreserve(q)
+	return false
+}
+
+func (s *Session) unreserve(q *partial) {
+	if s.role == Server && q.reserved != 0 {
+		s.cfg.Server.Admission.Hold(s.source, -q.reserved)
+	}
+	q.reserved = 0
+}
+
+// messageLimit is the greatest body, after reassembly and inflation, that this
+// endpoint accepts.
+func (s *Session) messageLimit() int {
+	if s.role == Server {
+		return messageToServer
+	}
+	return messageToClient
+}
+
+// staleAt is when the oldest incomplete message closes the path. [XTMP-MSG-061]
+func (i *incoming) staleAt() time.Duration {
+	at := never
+	for _, q := range i.partials {
+		at = min(at, q.arrived+reassemblyTimeout)
+	}
+	return at
+}
+
+// find returns the index of the incomplete message that a fragment belongs to,
+// or −1: by mid, and without mid by frag_id.
+func (i *incoming) find(pro *wire.Prologue) int {
+	for k, q := range i.partials {
+		if q.mid == pro.Mid && (pro.Mid != 0 || q.fragID == pro.FragID) {
+			return k
+		}
+	}
+	return -1
+}
+
+// drop forgets an incomplete message.
+func (i *incoming) drop(k int) {
+	last := len(i.partials) - 1
+	i.partials[k] = i.partials[last]
+	i.partials[last] = nil
+	if i.partials = i.partials[:last]; last == 0 {
+		i.partials = nil
+	}
+}

@@ -1,0 +1,241 @@
+package session
+
+import (
+	"github.com/bpci/xtmp/refimpl/wire"
+)
+
+// incoming is what an endpoint holds of its peer's messages.
+type incoming struct {
+	midSet
+	partials []*partial // incomplete messages, at most four; nil if none
+
+	refused    uint32 // frag_id of the last refused message without mid
+	hasRefused bool
+
+	// server
+	requests int       // delivered or refused, their reply not sealed
+	bytes    int       // of their bodies
+	held     []request // delivered later, once replies have gone; nil if none
+	retained int       // bytes that the application, or held, keeps
+}
+
+// request is a request whose execution waits.
+type request struct {
+	call     Call
+	priority bool
+	body     []byte
+}
+
+// receiveMessage handles a frame of a type from 0x06 to 0x7F: a request or a
+// one-way message at a server, a reply or a push at a client. The mid is new.
+func (s *Session) receiveMessage(now Now, p *Path, h *wire.Header, pro *wire.Prologue, body []byte) {
+	known := s.cfg.Application != nil && s.cfg.Application.Implements(h.Type)
+	switch {
+	case s.role == Client && h.Flags.Has(wire.FlagReply):
+		s.receiveReply(now, p, h, pro, body)
+		return
+	case !known:
+		s.completeMid(h, pro)
+		s.receiveUnknown(now, p, h, pro, len(body))
+		return
+	case s.role == Client && !h.Flags.Has(wire.FlagStreaming): // [XTMP-MSG-036]
+		s.completeMid(h, pro)
+		s.receiveUnknown(now, p, h, pro, len(body))
+		return
+	case s.role == Server && h.Flags.Has(wire.FlagStreaming): // [XTMP-MSG-038]
+		s.violation(now, p, h.Type.String()+" with STREAMING is not for a client to send")
+		return
+	}
+	s.assemble(now, p, h, pro, body)
+}
+
+// completeMid makes the mid of a message complete, if it is not.
+func (s *Session) completeMid(h *wire.Header, pro *wire.Prologue) {
+	if h.Flags.Has(wire.FlagRequiresAck) && s.in.status(pro.Mid) == midNew {
+		s.in.complete(pro.Mid)
+	}
+}
+
+// assemble joins a message, inflates it and delivers it, or refuses it: because
+// of compression, of its fragments, of its size, of the limits, of its stream,
+// in this order.
+func (s *Session) assemble(now Now, p *Path, h *wire.Header, pro *wire.Prologue, body []byte) {
+	c := Call{Mid: pro.Mid, Type: h.Type, frames: 1, epoch: p.ackEpoch, cost: uint32(len(body))}
+	fragment := h.Flags.Has(wire.FlagFragment)
+	if pro.Mid != 0 {
+		p.ackEventually(now)
+	}
+	switch {
+	case fragment && pro.Mid == 0 && s.in.hasRefused && pro.FragID == s.in.refused:
+		return
+	case h.Flags.Has(wire.FlagCompressed) && !s.cfg.Compression: // [XTMP-MSG-067]
+		s.refuseMessage(now, p, h, pro, c, wire.CompressionRefused, "not announced")
+		return
+	case !fragment && len(body) > s.messageLimit():
+		s.refuseMessage(now, p, h, pro, c, wire.PayloadTooLarge, "")
+		return
+	}
+	original := pro.OriginalLen
+	if fragment {
+		q, result := s.takeFragment(now, p, h, pro, body)
+		if result != fragmentWhole {
+			s.refuseFragment(now, p, h, pro, c, q, result)
+			return
+		}
+		body, original, c = q.joined, q.original, c.covering(q)
+	}
+	if s.role == Server && pro.Mid != 0 && !s.accepts(now, p, h, pro, c, max(len(body), int(original))) {
+		return
+	}
+	if h.Flags.Has(wire.FlagCompressed) {
+		var err error
+		if int64(original) > int64(s.messageLimit()) { // [XTMP-MSG-070]
+			err = errInflate
+		} else {
+			body, err = s.cfg.Buffers.inflate(body, original)
+		}
+		if err != nil {
+			s.refuseMessage(now, p, h, pro, c, wire.DecompressLimit, "")
+			return
+		}
+	}
+	s.deliver(now, p, h, pro, c, body)
+}
+
+// covering is c with all frames of its message that are open in this ack epoch.
+// The newest is one of them, whether q has counted it or not.
+func (c Call) covering(q *partial) Call {
+	if q != nil && q.epoch == c.epoch {
+		c.frames = max(q.frames, c.frames)
+	}
+	return c
+}
+
+// refuseFragment is what follows from a fragment that did not make a message whole.
+func (s *Session) refuseFragment(now Now, p *Path, h *wire.Header, pro *wire.Prologue, c Call, q *partial, r fragmentResult) {
+	switch r {
+	case fragmentFifth: // [XTMP-MSG-056]
+		s.violation(now, p, "a fifth incomplete message")
+	case fragmentMalformed:
+		s.refuseMessage(now, p, h, pro, c.covering(q), wire.Malformed, "fragments disagree")
+	case fragmentTooLarge:
+		s.refuseMessage(now, p, h, pro, c.covering(q), wire.PayloadTooLarge, "")
+	case fragmentOverBudget:
+		s.refuseMessage(now, p, h, pro, c.covering(q), wire.ServerBusy, "receive memory is exhausted")
+	case fragmentTaken, fragmentWhole:
+	}
+}
+
+// accepts judges a request that is whole but for its inflation: beyond what may
+// be unanswered it is RATE_LIMITED, beyond twice that the session ends, and while
+// the session closes it is SERVER_BUSY. [XTMP-MSG-024] [XTMP-MSG-025]
+func (s *Session) accepts(now Now, p *Path, h *wire.Header, pro *wire.Prologue, c Call, size int) bool {
+	limit := int(s.cfg.Server.MaxInflight)
+	switch {
+	case s.in.requests >= 2*limit || s.in.bytes+size > 2*inflightBytes:
+		s.violation(now, p, "more than twice what may be unanswered")
+	case s.in.requests >= limit || s.in.bytes+size > inflightBytes:
+		s.refuseMessage(now, p, h, pro, c, wire.RateLimited, "")
+	case s.state == Closing:
+		s.refuseMessage(now, p, h, pro, c, wire.ServerBusy, "closing")
+	default:
+		return true
+	}
+	return false
+}
+
+// refuseMessage answers a message that will not be delivered; its mid is
+// complete. [XTMP-MSG-058]
+func (s *Session) refuseMessage(now Now, p *Path, h *wire.Header, pro *wire.Prologue, c Call, code wire.Code, text string) {
+	s.completeMid(h, pro)
+	switch {
+	case s.role == Server && pro.Mid != 0:
+		s.count(&c, int(c.cost))
+		s.ReplyError(now, c, &Error{Code: code, Text: text})
+	case pro.Mid == 0: // discarded, with the fragments that follow
+		s.in.refused, s.in.hasRefused = pro.FragID, h.Flags.Has(wire.FlagFragment)
+	default: // the client's call has no result, and the server is told why [XTMP-MSG-059]
+		s.unsolicited(now, p, h, code)
+		s.finishCall(now, pro.ReplyTo, Message{Type: h.Type, Err: ErrUnknownResult})
+	}
+}
+
+// count makes a request unanswered.
+func (s *Session) count(c *Call, size int) {
+	c.cost = uint32(size)
+	s.in.requests++
+	s.in.bytes += size
+}
+
+// deliver hands a whole message to the application. [XTMP-MSG-020]
+func (s *Session) deliver(now Now, p *Path, h *wire.Header, pro *wire.Prologue, c Call, body []byte) {
+	s.completeMid(h, pro)
+	m := Message{Type: h.Type, Priority: h.Flags.Has(wire.FlagPriority), Body: body}
+	switch {
+	case s.role == Client && h.Flags.Has(wire.FlagReply):
+		s.finishCall(now, pro.ReplyTo, m)
+	case s.role == Client:
+		m.SubID, m.N = pro.SubID, pro.N
+		s.cfg.Application.Deliver(now, s, m)
+	case pro.Mid == 0:
+		if !s.cfg.Application.Deliver(now, s, m) {
+			s.unsolicited(now, p, h, wire.Malformed)
+		}
+	default:
+		s.count(&c, len(body))
+		m.Call = c
+		if s.out.bytes >= unackedReplyBytes || len(s.in.held) > 0 { // [XTMP-MSG-027]
+			if !s.Retain(len(body)) {
+				s.ReplyError(now, c, &Error{Code: wire.ServerBusy, Text: "receive memory is exhausted"})
+				return
+			}
+			s.in.held = append(s.in.held, request{call: c, priority: m.Priority, body: append([]byte(nil), body...)})
+			return
+		}
+		s.cfg.Application.Deliver(now, s, m)
+	}
+}
+
+// executeHeld delivers requests that waited for replies to go.
+func (s *Session) executeHeld(now Now) {
+	for len(s.in.held) > 0 && s.out.bytes < unackedReplyBytes && s.open() {
+		r := s.in.held[0]
+		s.Release(len(r.body))
+		s.in.held[0] = request{}
+		if s.in.held = s.in.held[1:]; len(s.in.held) == 0 {
+			s.in.held = nil
+		}
+		s.cfg.Application.Deliver(now, s, Message{Type: r.call.Type, Priority: r.priority, Body: r.body, Call: r.call})
+	}
+}
+
+// receiveReply handles a reply at a client. Its mid is new.
+func (s *Session) receiveReply(now Now, p *Path, h *wire.Header, pro *wire.Prologue, body []byte) {
+	call, waiting := s.out.unanswered[pro.ReplyTo]
+	switch {
+	case pro.ReplyTo == 0 || pro.ReplyTo > s.out.last: // [XTMP-MSG-007]
+		s.violation(now, p, "a reply to a request that was not sent")
+	case !waiting: // a second reply, or the rest of a refused one [XTMP-MSG-009]
+		s.completeMid(h, pro)
+		p.ackEventually(now)
+	case h.Type != call.typ: // [XTMP-MSG-008]
+		s.violation(now, p, "a reply of another type than its request")
+	default:
+		s.assemble(now, p, h, pro, body)
+	}
+}
+
+// finishCall delivers what became of the client's request mid, once.
+func (s *Session) finishCall(now Now, mid uint64, m Message) {
+	call, ok := s.out.unanswered[mid]
+	if !ok {
+		return
+	}
+	delete(s.out.unanswered, mid)
+	s.out.unansweredBytes -= call.size
+	s.out.answered(mid)
+	m.Owner = call.owner
+	if s.cfg.Application != nil {
+		s.cfg.Application.Deliver(now, s, m)
+	}
+}

@@ -1,0 +1,243 @@
+package session
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/bpci/xtmp/refimpl/security"
+	"github.com/bpci/xtmp/refimpl/trace"
+	"github.com/bpci/xtmp/refimpl/wire"
+)
+
+// rekey is a change of the root secret under way.
+//
+//	client   due ─ RekeyInit ─▶ sent ─ RekeyResp: send under e+1, PING ─▶ switching ─ first frame under e+1 ─▶ confirmed
+//	server         RekeyInit: receive under e and e+1, RekeyResp ─▶ switching ─ first frame under e+1: send under it ─▶ confirmed
+//	both     confirmed ─ T_RETIRE ─▶ root_e erased; T_REKEY before that ─▶ REKEY_FAILED
+type rekey struct {
+	began     time.Duration // RekeyInit was sent, or received
+	share     *security.ClientShare
+	id        uint64 // handshake_id
+	init      []byte // body of RekeyInit, until its answer has come
+	mid       uint64 // of RekeyInit at the client, 0 until it is sealed
+	root      security.Secret
+	derived   bool // root is root_{e+1}
+	confirmed bool
+	retireAt  time.Duration // root_e is erased
+}
+
+// rotation is when and why a session rekeys.
+type rotation struct {
+	interval time.Duration // T_ROTATE
+	last     time.Duration // the last RekeyInit, or the handshake
+	rekeyed  bool          // there was a RekeyInit
+	wanted   bool          // the operator, or the server, asks for a rekey
+	askedAt  time.Duration // server: the first REKEY_REQUEST that no rekey has answered
+	askNext  time.Duration // server: when the next is due
+	asking   bool          // server: askedAt counts
+}
+
+// Rekey asks for fresh keys: a client starts a rekey as soon as the rules allow,
+// a server asks its client to. It reports false where there is no session.
+func (s *Session) Rekey(now Now) bool {
+	if s.state != Established {
+		return false
+	}
+	s.rotation.wanted = true
+	s.rotate(now, s.paths[s.current])
+	s.wake()
+	return true
+}
+
+// Epoch returns the number of the root secret under which this endpoint sends.
+func (s *Session) Epoch() uint32 { return s.paths[s.current].keys.epoch }
+
+// rekeyDue is when a rekey has something to do.
+func (s *Session) rekeyDue(p *Path) time.Duration {
+	switch r := s.rekey; {
+	case r != nil && r.confirmed:
+		return r.retireAt
+	case r != nil:
+		return r.began + rekeyTimeout
+	case s.state != Established:
+		return never
+	case s.role == Client && (s.rotation.wanted || p.keys.send.Tired()):
+		return s.nextRekey()
+	case s.role == Client:
+		return max(s.rotation.last+s.rotation.interval, s.nextRekey())
+	case s.rotation.asking:
+		return min(s.rotation.askNext, s.rotation.askedAt+rekeyAnswer)
+	case s.rotation.wanted || p.keys.send.Tired():
+		return 0
+	default:
+		return never
+	}
+}
+
+// nextRekey is the earliest time of the next RekeyInit. [XTMP-RKY-001]
+func (s *Session) nextRekey() time.Duration {
+	if !s.rotation.rekeyed {
+		return 0
+	}
+	return s.rotation.last + rekeyGap
+}
+
+// rotate does what is due.
+func (s *Session) rotate(now Now, p *Path) {
+	if now.Elapsed < s.rekeyDue(p) {
+		return
+	}
+	switch r := s.rekey; {
+	case r != nil && r.confirmed: // [XTMP-RKY-001]
+		s.root = r.root
+		*r = rekey{}
+		s.rekey = nil
+	case r != nil:
+		s.fail(now, p, &Error{Code: wire.RekeyFailed, Scope: wire.ScopeSession, Text: "not confirmed in time"}, wire.NoSequence, 0)
+	case s.role == Client:
+		s.startRekey(now, p)
+	case s.rotation.asking && now.Elapsed >= s.rotation.askedAt+rekeyAnswer:
+		s.fail(now, p, &Error{Code: wire.KeyLimit, Scope: wire.ScopeSession, Text: "REKEY_REQUEST was not answered"}, wire.NoSequence, 0)
+	default:
+		if !s.rotation.asking {
+			s.rotation.asking, s.rotation.askedAt = true, now.Elapsed
+		}
+		s.rotation.askNext = now.Elapsed + rekeyAsk
+		s.askRekey = true
+	}
+}
+
+// startRekey queues RekeyInit ahead of every other message.
+func (s *Session) startRekey(now Now, p *Path) {
+	var id [8]byte
+	err := s.draw(id[:])
+	var share *security.ClientShare
+	if err == nil {
+		share, err = security.NewClientShare(s.cfg.Entropy)
+	}
+	if err != nil { // our own fault: entropy
+		s.fail(now, p, &Error{Code: wire.RekeyFailed, Scope: wire.ScopeSession}, wire.NoSequence, 0)
+		return
+	}
+	body := wire.Rekey{Epoch: s.epoch + 1, Share: share.Public()}
+	r := &rekey{began: now.Elapsed, share: share, id: binary.BigEndian.Uint64(id[:]), init: body.Append(nil)}
+	s.rekey = r
+	s.rotation.last, s.rotation.rekeyed, s.rotation.wanted = now.Elapsed, true, false
+
+	env := wire.Envelope{HSType: wire.HSRekeyInit, HandshakeID: r.id}
+	m := s.cfg.Buffers.message()
+	m.typ, m.flags = wire.TypeHandshake, wire.FlagRequiresAck
+	m.fill(s.cfg.Buffers, env.AppendStream(nil, len(r.init)), r.init, nil)
+	s.out.enqueue(m, true)
+}
+
+// rekeySent notes the mid of RekeyInit, which has just been given.
+func (s *Session) rekeySent(now Now, mid uint64) {
+	if s.rekey != nil {
+		s.rekey.mid = mid
+		s.rekey.began, s.rotation.last = now.Elapsed, now.Elapsed
+	}
+}
+
+// receiveRekeyInit answers RekeyInit: the keys of the next epoch open frames from
+// now on, and this endpoint seals under them once it has opened one. [XTMP-RKY-010]
+func (s *Session) receiveRekeyInit(now Now, p *Path, h *wire.Header, c Call, env *wire.Envelope, body []byte) {
+	var m wire.Rekey
+	err := m.ParseInit(body)
+	switch {
+	case err != nil:
+		s.violation(now, p, err.Error())
+		return
+	case m.Epoch != s.epoch+1 || s.rekey != nil && !s.rekey.confirmed:
+		s.violation(now, p, "RekeyInit of an epoch that is not the next")
+		return
+	case s.rotation.rekeyed && now.Elapsed-s.rotation.last < rekeyGapAtServer:
+		s.violation(now, p, "RekeyInit too soon after the last")
+		return
+	}
+	if s.rekey != nil { // root_e is still held: it goes now
+		s.root = s.rekey.root
+	}
+	ss, share, err := security.AnswerShare(s.cfg.Entropy, s.cfg.Server.Encapsulate, &m.Share)
+	if err != nil {
+		s.fail(now, p, &Error{Code: wire.RekeyFailed, Scope: wire.ScopeSession}, p.received-1, 0)
+		return
+	}
+	answer := wire.Rekey{Epoch: m.Epoch, Share: share}
+	answerBody := answer.Append(nil)
+	r := &rekey{began: now.Elapsed, root: security.NextRoot(&s.root, body, answerBody, ss), derived: true}
+	clear(ss[:])
+	s.rekey = r
+	s.rotation = rotation{interval: s.rotation.interval, last: now.Elapsed, rekeyed: true}
+	p.pending = s.epochKeys(p, m.Epoch, &r.root)
+	p.anchor(now, h.Timestamp) // [XTMP-TIM-012]
+
+	env.HSType = wire.HSRekeyResp
+	c.Type = wire.TypeHandshakeAck
+	s.count(&c, 0)
+	s.Reply(now, c, env.AppendStream(nil, len(answerBody)), answerBody, nil)
+}
+
+// receiveRekeyResp takes the server's answer: from now on this endpoint seals
+// under the keys of the next epoch, and a PING shows the server that it does.
+// [XTMP-RKY-015]
+func (s *Session) receiveRekeyResp(now Now, p *Path, h *wire.Header, pro *wire.Prologue, env *wire.Envelope, body []byte) {
+	r := s.rekey
+	switch {
+	case pro.ReplyTo == 0 || pro.ReplyTo > s.out.last:
+		s.violation(now, p, "RekeyResp to a request that was not sent")
+		return
+	case r == nil || r.derived || pro.ReplyTo != r.mid: // a second one is acked and discarded
+		p.ackEventually(now)
+		return
+	}
+	var m wire.Rekey
+	if err := m.ParseResp(body); err != nil || env.HandshakeID != r.id || m.Epoch != s.epoch+1 {
+		s.violation(now, p, "RekeyResp does not answer RekeyInit")
+		return
+	}
+	ss, err := r.share.Agree(&m.Share)
+	if err != nil {
+		s.fail(now, p, &Error{Code: wire.RekeyFailed, Scope: wire.ScopeSession}, p.received-1, 0)
+		return
+	}
+	r.root, r.derived = security.NextRoot(&s.root, r.init, body, ss), true
+	clear(ss[:])
+	r.share, r.init = nil, nil
+	next := s.epochKeys(p, m.Epoch, &r.root)
+	next.send.Continue(&p.keys.send)
+	p.keys.send, p.keys.epoch = next.send, next.epoch
+	p.pending = next
+	p.anchor(now, h.Timestamp)
+	p.ackEventually(now)
+	s.out.answered(r.mid)
+	s.ping.last++
+	s.ping.wanted = true
+}
+
+// epochKeys derives the keys of a path in an epoch.
+func (s *Session) epochKeys(p *Path, epoch uint32, root *security.Secret) *pathKeys {
+	c, sv := security.PathSecrets(root, p.binder)
+	s.logPathSecrets(epoch, &c, &sv)
+	own, peer := &sv, &c
+	if s.role == Client {
+		own, peer = &c, &sv
+	}
+	return &pathKeys{epoch: epoch, send: security.NewSealer(s.suite, own), recv: security.NewOpener(s.suite, peer)}
+}
+
+// switched notes the first frame of the peer under the next epoch: the old keys
+// of the path go at once, which nothing can miss on a connection. [XTMP-RKY-012]
+func (s *Session) switched(now Now, p *Path) {
+	next := p.pending
+	p.pending = nil
+	p.keys.recv = next.recv
+	if s.role == Server {
+		next.send.Continue(&p.keys.send)
+		p.keys.send, p.keys.epoch = next.send, next.epoch
+	}
+	s.epoch = next.epoch
+	s.rekey.confirmed, s.rekey.retireAt = true, now.Elapsed+retireDelay
+	s.traceState(now, trace.Event{Kind: trace.Rekeyed, Sequence: uint64(s.epoch)})
+	s.event(Event{Kind: EventRekeyed, Token: uint64(s.epoch)})
+}
