@@ -98,7 +98,7 @@ func (s *Session) unexpected(now Now, p *Path, what string) {
 // path key. The mid is new. A message in fragments carries its envelope in
 // index 0 and is judged when it is whole.
 func (s *Session) receiveLateHandshake(now Now, p *Path, h *wire.Header, pro *wire.Prologue, body []byte) {
-	c := Call{Mid: pro.Mid, Type: h.Type, frames: 1, epoch: p.ackEpoch}
+	c := p.call(h, pro, 0)
 	if h.Flags.Has(wire.FlagFragment) {
 		p.ackEventually(now)
 		q, result := s.takeFragment(now, p, h, pro, body)
@@ -148,7 +148,7 @@ func (s *Session) receiveUnknown(now Now, p *Path, h *wire.Header, pro *wire.Pro
 	case s.role == Client:
 	case hasMid:
 		p.ackEventually(now)
-		c := Call{Mid: pro.Mid, Type: h.Type, frames: 1, epoch: p.ackEpoch, cost: uint32(size)}
+		c := p.call(h, pro, size)
 		if s.accepts(now, p, h, pro, c, size) {
 			s.refuseMessage(now, p, h, pro, c, wire.UnsupportedType, h.Type.String())
 		}

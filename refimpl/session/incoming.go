@@ -60,7 +60,7 @@ func (s *Session) completeMid(h *wire.Header, pro *wire.Prologue) {
 // of compression, of its fragments, of its size, of the limits, of its stream,
 // in this order.
 func (s *Session) assemble(now Now, p *Path, h *wire.Header, pro *wire.Prologue, body []byte) {
-	c := Call{Mid: pro.Mid, Type: h.Type, frames: 1, epoch: p.ackEpoch, cost: uint32(len(body))}
+	c := p.call(h, pro, len(body))
 	fragment := h.Flags.Has(wire.FlagFragment)
 	if pro.Mid != 0 {
 		p.ackEventually(now)
@@ -100,6 +100,14 @@ func (s *Session) assemble(now Now, p *Path, h *wire.Header, pro *wire.Prologue,
 		}
 	}
 	s.deliver(now, p, h, pro, c, body)
+}
+
+// call names the request that a frame with size body bytes belongs to.
+func (p *Path) call(h *wire.Header, pro *wire.Prologue, size int) Call {
+	return Call{
+		Mid: pro.Mid, Type: h.Type, urgent: h.Flags.Has(wire.FlagPriority),
+		frames: 1, epoch: p.ackEpoch, cost: uint32(size),
+	}
 }
 
 // covering is c with all frames of its message that are open in this ack epoch.

@@ -43,6 +43,7 @@ type Message struct {
 type Call struct {
 	Mid    uint64
 	Type   wire.MessageType
+	urgent bool   // it came with PRIORITY, and its reply goes with it
 	frames uint16 // of the request that are open in ack epoch epoch
 	epoch  uint32
 	cost   uint32 // body bytes
@@ -67,7 +68,7 @@ func (s *Session) Reply(now Now, c Call, head, body []byte, content Content) {
 	m.typ, m.flags, m.replyTo, m.call = c.Type, wire.FlagRequiresAck|wire.FlagReply, c.Mid, c
 	m.fill(s.cfg.Buffers, head, body, content)
 	s.compress(m)
-	s.out.enqueue(m, false)
+	s.out.enqueue(m, c.urgent)
 	s.wake()
 }
 
@@ -82,7 +83,7 @@ func (s *Session) ReplyError(now Now, c Call, e *Error) {
 	m := s.cfg.Buffers.message()
 	m.typ, m.flags, m.replyTo, m.call = wire.TypeError, wire.FlagRequiresAck|wire.FlagReply, c.Mid, c
 	m.fill(s.cfg.Buffers, body.Append(room[:0]), nil, nil)
-	s.out.enqueue(m, false)
+	s.out.enqueue(m, c.urgent)
 	s.wake()
 }
 
