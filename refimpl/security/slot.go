@@ -48,6 +48,7 @@ const (
 	blocksRekey   = 1 << 33
 	blocksControl = 1<<34 - 1<<20
 	blocksHard    = 1 << 34
+	blocksLast    = 1 << 10 // for the Error that says so
 )
 
 // Sealer seals frames under the sending key of one slot and owns its counter.
@@ -74,6 +75,9 @@ func (s *Sealer) Tired() bool { return s.blocks >= blocksRekey }
 
 // Spent reports whether the budget of the key allows control frames only.
 func (s *Sealer) Spent() bool { return s.blocks >= blocksControl }
+
+// Exhausted reports whether the key is good for a last Error and little more.
+func (s *Sealer) Exhausted() bool { return s.blocks >= blocksHard-blocksLast }
 
 // Continue makes s, which has sealed nothing, count on from where old stands:
 // sequence numbers of a path run on through every epoch. [XTMP-NON-010]

@@ -156,10 +156,10 @@ func (s *Session) receiveFlight(now Now, p *Path, body []byte) {
 	}
 	s.peerInflates = s.cfg.Compression && identity.Params.Policy&wire.PolicyDeflate != 0
 	s.establishedAt = now.Elapsed
-	// T_ROTATE: the server's interval, or a shorter one of our own. [XTMP-RKY-002]
+	// T_ROTATE: the server's interval, or a shorter one of our own. [XTMP-RKY-010]
 	s.rotation = rotation{
 		interval: min(time.Duration(identity.Params.KeyRotationS)*time.Second, s.cfg.KeyRotationInterval, rotationMax),
-		last:     now.Elapsed,
+		since:    now.Elapsed,
 	}
 	s.setState(now, Established)
 	s.event(Event{Kind: EventEstablished, Identity: Identity{
@@ -186,7 +186,7 @@ func (s *Session) verifyFlight(body []byte) (*wire.ServerIdentity, []byte, secur
 	if err != nil {
 		return fail(err)
 	}
-	if s.suite == wire.SuitePostQuantum && identity.Kind != security.KindHybrid { // [XTMP-TRU-006]
+	if s.suite == wire.SuitePostQuantum && identity.Kind != security.KindHybrid { // [XTMP-TRU-022]
 		return fail(ErrHandshake)
 	}
 	k.transcript.AddWhole(si)

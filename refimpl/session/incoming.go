@@ -9,9 +9,6 @@ type incoming struct {
 	midSet
 	partials []*partial // incomplete messages, at most four; nil if none
 
-	refused    uint32 // frag_id of the last refused message without mid
-	hasRefused bool
-
 	// server
 	requests int       // delivered or refused, their reply not sealed
 	bytes    int       // of their bodies
@@ -38,11 +35,10 @@ func (s *Session) receiveMessage(now Now, p *Path, h *wire.Header, pro *wire.Pro
 		s.completeMid(h, pro)
 		s.receiveUnknown(now, p, h, pro, len(body))
 		return
-	case s.role == Client && !h.Flags.Has(wire.FlagStreaming): // [XTMP-MSG-036]
-		s.completeMid(h, pro)
-		s.receiveUnknown(now, p, h, pro, len(body))
+	case s.role == Client && !h.Flags.Has(wire.FlagStreaming): // [XTMP-MSG-057]
+		s.violation(now, p, h.Type.String()+" that is neither reply nor push")
 		return
-	case s.role == Server && h.Flags.Has(wire.FlagStreaming): // [XTMP-MSG-038]
+	case s.role == Server && h.Flags.Has(wire.FlagStreaming): // [XTMP-MSG-056]
 		s.violation(now, p, h.Type.String()+" with STREAMING is not for a client to send")
 		return
 	}
@@ -58,7 +54,7 @@ func (s *Session) completeMid(h *wire.Header, pro *wire.Prologue) {
 
 // assemble joins a message, inflates it and delivers it, or refuses it: because
 // of compression, of its fragments, of its size, of the limits, of its stream,
-// in this order.
+// in this order. [XTMP-MSG-069]
 func (s *Session) assemble(now Now, p *Path, h *wire.Header, pro *wire.Prologue, body []byte) {
 	c := p.call(h, pro, len(body))
 	fragment := h.Flags.Has(wire.FlagFragment)
@@ -66,18 +62,19 @@ func (s *Session) assemble(now Now, p *Path, h *wire.Header, pro *wire.Prologue,
 		p.ackEventually(now)
 	}
 	switch {
-	case fragment && pro.Mid == 0 && s.in.hasRefused && pro.FragID == s.in.refused:
-		return
-	case h.Flags.Has(wire.FlagCompressed) && !s.cfg.Compression: // [XTMP-MSG-067]
+	case h.Flags.Has(wire.FlagCompressed) && !s.cfg.Compression: // [XTMP-CMP-007]
 		s.refuseMessage(now, p, h, pro, c, wire.CompressionRefused, "not announced")
 		return
-	case !fragment && len(body) > s.messageLimit():
+	case !fragment && len(body) > s.messageLimit(): // [XTMP-MSG-070]
 		s.refuseMessage(now, p, h, pro, c, wire.PayloadTooLarge, "")
+		return
+	case !fragment && int64(pro.OriginalLen) > int64(s.messageLimit()): // [XTMP-CMP-008]
+		s.refuseMessage(now, p, h, pro, c, wire.DecompressLimit, "")
 		return
 	}
 	original := pro.OriginalLen
 	if fragment {
-		q, result := s.takeFragment(now, p, h, pro, body)
+		q, result := s.takeFragment(now, p, h, pro, body, s.messageLimit())
 		if result != fragmentWhole {
 			s.refuseFragment(now, p, h, pro, c, q, result)
 			return
@@ -89,12 +86,7 @@ func (s *Session) assemble(now Now, p *Path, h *wire.Header, pro *wire.Prologue,
 	}
 	if h.Flags.Has(wire.FlagCompressed) {
 		var err error
-		if int64(original) > int64(s.messageLimit()) { // [XTMP-MSG-070]
-			err = errInflate
-		} else {
-			body, err = s.cfg.Buffers.inflate(body, original)
-		}
-		if err != nil {
+		if body, err = s.cfg.Buffers.inflate(body, original); err != nil { // [XTMP-CMP-009]
 			s.refuseMessage(now, p, h, pro, c, wire.DecompressLimit, "")
 			return
 		}
@@ -122,12 +114,14 @@ func (c Call) covering(q *partial) Call {
 // refuseFragment is what follows from a fragment that did not make a message whole.
 func (s *Session) refuseFragment(now Now, p *Path, h *wire.Header, pro *wire.Prologue, c Call, q *partial, r fragmentResult) {
 	switch r {
-	case fragmentFifth: // [XTMP-MSG-056]
+	case fragmentFifth: // [XTMP-FRG-015]
 		s.violation(now, p, "a fifth incomplete message")
 	case fragmentMalformed:
 		s.refuseMessage(now, p, h, pro, c.covering(q), wire.Malformed, "fragments disagree")
 	case fragmentTooLarge:
 		s.refuseMessage(now, p, h, pro, c.covering(q), wire.PayloadTooLarge, "")
+	case fragmentInflates:
+		s.refuseMessage(now, p, h, pro, c.covering(q), wire.DecompressLimit, "")
 	case fragmentOverBudget:
 		s.refuseMessage(now, p, h, pro, c.covering(q), wire.ServerBusy, "receive memory is exhausted")
 	case fragmentTaken, fragmentWhole:
@@ -153,16 +147,15 @@ func (s *Session) accepts(now Now, p *Path, h *wire.Header, pro *wire.Prologue, 
 }
 
 // refuseMessage answers a message that will not be delivered; its mid is
-// complete. [XTMP-MSG-058]
+// complete. [XTMP-MSG-071] [XTMP-MSG-073]
 func (s *Session) refuseMessage(now Now, p *Path, h *wire.Header, pro *wire.Prologue, c Call, code wire.Code, text string) {
 	s.completeMid(h, pro)
 	switch {
 	case s.role == Server && pro.Mid != 0:
 		s.count(&c, int(c.cost))
 		s.ReplyError(now, c, &Error{Code: code, Text: text})
-	case pro.Mid == 0: // discarded, with the fragments that follow
-		s.in.refused, s.in.hasRefused = pro.FragID, h.Flags.Has(wire.FlagFragment)
-	default: // the client's call has no result, and the server is told why [XTMP-MSG-059]
+	case pro.Mid == 0: // [XTMP-FRG-022] [XTMP-CMP-011] [XTMP-MSG-075]
+	default: // the client's call has no result, and the server is told why [XTMP-MSG-072] [XTMP-MSG-074]
 		s.unsolicited(now, p, h, code)
 		s.finishCall(now, pro.ReplyTo, Message{Type: h.Type, Err: ErrUnknownResult})
 	}
@@ -186,7 +179,7 @@ func (s *Session) deliver(now Now, p *Path, h *wire.Header, pro *wire.Prologue, 
 		m.SubID, m.N = pro.SubID, pro.N
 		s.cfg.Application.Deliver(now, s, m)
 	case pro.Mid == 0:
-		if !s.cfg.Application.Deliver(now, s, m) {
+		if !s.cfg.Application.Deliver(now, s, m) { // [XTMP-MSG-054] [XTMP-MSG-055]
 			s.unsolicited(now, p, h, wire.Malformed)
 		}
 	default:

@@ -68,7 +68,7 @@ func (s *Session) Reply(now Now, c Call, head, body []byte, content Content) {
 	m.typ, m.flags, m.replyTo, m.call = c.Type, wire.FlagRequiresAck|wire.FlagReply, c.Mid, c
 	m.fill(s.cfg.Buffers, head, body, content)
 	s.compress(m)
-	s.out.enqueue(m, c.urgent)
+	s.out.enqueue(m, c.urgent) // [XTMP-MSG-060]
 	s.wake()
 }
 

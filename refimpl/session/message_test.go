@@ -125,7 +125,7 @@ func (n pattern) AppendRange(dst []byte, from, to int) []byte {
 }
 
 // TestPriorityPasses asks for 16 MiB, then for an echo with PRIORITY: the echo
-// comes before the transfer is through. [XTMP-MSG-057]
+// comes before the transfer is through. [XTMP-MSG-058] [XTMP-MSG-060]
 func TestPriorityPasses(t *testing.T) {
 	k := newTalk(t, nil)
 	k.atServer.react = func(now Now, s *Session, m Message) bool {

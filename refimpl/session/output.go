@@ -88,6 +88,10 @@ func (s *Session) quiet() bool { return s.out.idle() && s.in.requests == 0 && le
 // seal appends one control frame under the path key. At the very end of the
 // key's budget it ends the session instead.
 func (s *Session) seal(now Now, p *Path, dst []byte, t wire.MessageType, f wire.Flags, pro *wire.Prologue, body []byte) []byte {
+	if p.keys.send.Exhausted() && t != wire.TypeError { // [XTMP-NON-019]
+		s.fail(now, p, &Error{Code: wire.KeyLimit, Scope: wire.ScopeSession}, wire.NoSequence, 0)
+		return dst
+	}
 	dst, start := security.Reserve(dst)
 	if pro != nil {
 		dst = pro.Append(dst, f)

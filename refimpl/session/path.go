@@ -16,7 +16,7 @@ type Path struct {
 	binder   security.Digest // what the path's keys are derived from, beside the root
 	keys     pathKeys        // that are in use
 	pending  *pathKeys       // of the next epoch, until a frame of the peer under it has come
-	received uint64    // sequence of the next frame to be received; runs on through every epoch
+	received uint64          // sequence of the next frame to be received; runs on through every epoch
 
 	anchorStamp uint64 // the peer's wall time at anchorAt, µs
 	anchorAt    time.Duration

@@ -86,12 +86,12 @@ func TestRekeyTriggers(t *testing.T) {
 }
 
 // TestRekeyUnanswered has a server that never answers: data flows, memory does
-// not grow, and after T_REKEY the session ends. [XTMP-RKY-018]
+// not grow, and after T_REKEY the session ends. [XTMP-RKY-031]
 func TestRekeyUnanswered(t *testing.T) {
 	k := newTalk(t, nil)
 	k.client.Rekey(k.now)
 	k.takeFrames(k.client, &k.toServer)
-	k.toServer = nil            // RekeyInit is lost in the server
+	k.toServer = nil             // RekeyInit is lost in the server
 	k.server.paths[0].received++ // which has taken the frame
 	k.server.in.complete(1)
 	for range 100 {
@@ -110,7 +110,7 @@ func TestRekeyUnanswered(t *testing.T) {
 	}
 }
 
-// TestRekeyRequestUnanswered has a client that does not rekey. [XTMP-RKY-019]
+// TestRekeyRequestUnanswered has a client that does not rekey. [XTMP-RKY-016]
 func TestRekeyRequestUnanswered(t *testing.T) {
 	k := newTalk(t, nil)
 	k.client.rotation.rekeyed = true

@@ -50,6 +50,7 @@ func (o *outgoing) idle() bool {
 
 // next returns the queue whose first message may send a frame now, nil if none
 // may: a priority message first, also between the fragments of another.
+// [XTMP-MSG-058]
 func (s *Session) next() *queue {
 	if m := s.out.priority.head; m != nil && s.maySeal(m) {
 		return &s.out.priority
@@ -63,6 +64,8 @@ func (s *Session) next() *queue {
 // maySeal reports whether the limits of flow control let m have a frame.
 func (s *Session) maySeal(m *message) bool {
 	switch {
+	case m.typ >= 0x06 && m.typ != wire.TypeError && s.paths[s.current].keys.send.Spent(): // until the next key [XTMP-NON-015]
+		return false
 	case m.mid != 0 || m.flags&wire.FlagRequiresAck == 0: // under way, or not counted
 		return true
 	case !s.out.room():
@@ -86,10 +89,6 @@ func (s *Session) appendQueue(now Now, p *Path, dst []byte) []byte {
 			break
 		}
 		m := q.head
-		if p.keys.send.Spent() && m.typ >= 0x06 && m.typ != wire.TypeError { // [XTMP-NON-017]
-			s.fail(now, p, &Error{Code: wire.KeyLimit, Scope: wire.ScopeSession}, wire.NoSequence, 0)
-			return dst
-		}
 		var done bool
 		if dst, done = s.appendFrame(now, p, dst, m, stamp); s.state == Closed {
 			return dst
@@ -152,7 +151,7 @@ func (s *Session) appendFrame(now Now, p *Path, dst []byte, m *message, stamp ui
 // begin numbers a message whose first frame is sealed now.
 func (s *Session) begin(now Now, m *message) {
 	m.count = 1
-	if m.size > fragmentBody { // [XTMP-MSG-052]
+	if m.size > fragmentBody { // [XTMP-FRG-007]
 		m.count = uint16((m.size + fragmentBody - 1) / fragmentBody)
 		m.fragID = s.out.nextFragment
 		s.out.nextFragment++
@@ -181,8 +180,10 @@ func (s *Session) begin(now Now, m *message) {
 // is unanswered no longer.
 func (s *Session) sent(p *Path, m *message) {
 	if c := m.call; c.Mid != 0 {
-		s.in.requests--
-		s.in.bytes -= int(c.cost)
+		if m.typ != wire.TypeHandshakeAck { // RekeyInit counts toward no limit
+			s.in.requests--
+			s.in.bytes -= int(c.cost)
+		}
 		if c.epoch == p.ackEpoch {
 			p.ackCount -= int(c.frames)
 		}

@@ -52,8 +52,8 @@ type Session struct {
 
 	establishedAt time.Duration
 	closingSince  time.Duration
-	unsupportedAt time.Duration // when the last unsolicited UNSUPPORTED_TYPE went out
-	unsupported   bool          // whether one ever did
+	unsupportedAt time.Duration // when the last unsolicited UNSUPPORTED_TYPE went out, 0 for never
+	malformedAt   time.Duration // likewise MALFORMED
 
 	ping      pinger
 	probe     probe // client: while a request is unanswered

@@ -113,7 +113,7 @@ func (s *Session) advancePath(now Now, p *Path) {
 		s.pathLost(now, p, ErrIdle)
 	case p.split.Pending() > 0 && now.Elapsed >= p.frameAt+frameTimeout:
 		s.pathLost(now, p, ErrBadFrame)
-	case now.Elapsed >= s.in.staleAt(): // [XTMP-MSG-061]
+	case now.Elapsed >= s.in.staleAt(): // [XTMP-FRG-019]
 		s.pathLost(now, p, ErrBadFrame)
 	default:
 		if now.Elapsed >= p.receivedAt+missedIntervals*s.cfg.HeartbeatInterval && p.state == PathLive {
