@@ -48,15 +48,19 @@ func (q *partial) fits(index uint16, n int) bool {
 	return n >= fragmentLeast && (q.size == 0 || n == q.size) && n >= q.last
 }
 
-// least is the least number of bytes that the whole message can have.
+// least is the least number of bytes that the whole message can have, once a
+// fragment of n bytes at index has come.
 func (q *partial) least(index uint16, n int) int {
-	size := max(q.size, fragmentLeast)
+	size, last := max(q.size, fragmentLeast), max(q.last, 1)
 	if index < q.count-1 {
 		size = n
-	} else if q.size == 0 {
-		size = max(size, n)
+	} else {
+		last = n
+		if q.size == 0 {
+			size = max(size, n)
+		}
 	}
-	return int(q.count-1)*size + 1
+	return int(q.count-1)*size + last
 }
 
 // add takes a fragment that fits, once. It reports whether the fragment was new
