@@ -12,7 +12,7 @@ import (
 // TestActive fills the set of active connections: it stays bounded, whoever works
 // is in it, and what does not work leaves it.
 func TestActive(t *testing.T) {
-	cfg := session.Config{}
+	cfg := session.Config{Buffers: new(session.Buffers)}
 	var a active
 	now := session.Now{Elapsed: time.Hour}
 	conns := make([]*conn, 3*activeMax)

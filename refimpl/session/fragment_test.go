@@ -117,8 +117,8 @@ func TestFragmentRules(t *testing.T) {
 				t.Errorf("%d bytes delivered, want %d", got, c.whole)
 			}
 			if c.whole > 0 || c.code != 0 {
-				if k.admission.memory != 0 || len(k.server.in.partials) != 0 {
-					t.Errorf("%d bytes and %d messages are still held", k.admission.memory, len(k.server.in.partials))
+				if k.admission.memory != 0 || len(k.server.partials) != 0 {
+					t.Errorf("%d bytes and %d messages are still held", k.admission.memory, len(k.server.partials))
 				}
 			}
 			k.established()

@@ -35,6 +35,7 @@ func TestSuites(t *testing.T) {
 				p.clientCfg.Suites = []wire.Suite{suite}
 				p.clientCfg.Client.Pins = []security.Pin{pinOf(id)}
 			})
+			k.rests = suite == wire.SuiteNone || suite == wire.SuiteChaCha20
 			var raw []byte
 			k.mangle = func(dir byte, b []byte) { raw = append(raw, b...) }
 			secret := []byte("what nobody on the way should read")
