@@ -33,6 +33,9 @@ spec                    data
 vectors/testkit         pure   spec
 vectors                 data   spec vectors/testkit
 vectors/gen             shell  vectors vectors/testkit
+internal/capturefile         shell  | github.com/google/gopacket
+internal/capturefile/keylog  shell
+
 conformance             shell  spec
 conformance/match       shell  conformance vectors/testkit | github.com/onsi/gomega
 conformance/peer        shell  spec vectors/testkit conformance conformance/match
