@@ -18,6 +18,7 @@ type Conn struct {
 	entropy  io.Reader
 	clock    func() time.Time
 	recorder Recorder
+	keyLog   KeyLog
 	wait     time.Duration
 
 	unread     []byte // received, not yet a whole frame
@@ -74,7 +75,7 @@ func New(nc net.Conn, target Target, options Options) *Conn {
 		panic("peer: Options.Entropy is missing: a script has no randomness of its own")
 	}
 	c := &Conn{
-		nc: nc, target: target, entropy: options.Entropy, clock: options.Clock, recorder: options.Recorder,
+		nc: nc, target: target, entropy: options.Entropy, clock: options.Clock, recorder: options.Recorder, keyLog: options.KeyLog,
 		wait: orDefault(options.Wait), open: map[uint64]uint64{}, requests: map[uint64]uint8{}, answered: map[uint64]bool{},
 	}
 	if c.target.PinKind == 0 {
@@ -87,6 +88,12 @@ func New(nc net.Conn, target Target, options Options) *Conn {
 		c.recorder = nobody{}
 		if own, ok := nc.(Recorder); ok {
 			c.recorder = own
+		}
+	}
+	if c.keyLog == nil {
+		c.keyLog = nobody{}
+		if own, ok := nc.(KeyLog); ok {
+			c.keyLog = own
 		}
 	}
 	return c

@@ -3,6 +3,7 @@ package peer
 import (
 	"fmt"
 
+	"github.com/bpci/xtmp/internal/capturefile/keylog"
 	"github.com/bpci/xtmp/vectors/testkit"
 )
 
@@ -83,6 +84,7 @@ func (c *Conn) deriveHandshakeKeys(raw []byte, body *testkit.Message) error {
 	d.Set("SH", testkit.TranscriptMessage(hsServerHello, raw))
 	d.Set("mlkem_ss", shared)
 	d.Set("x25519_ss", x25519)
+	c.logKeys(keylog.Entry{Handshake: true}, d.Value("c_hs"), d.Value("s_hs"))
 	c.inbound = append(c.inbound, &slot{name: SlotHandshake, keys: testkit.DeriveKeys(d.Value("s_hs"))})
 	return nil
 }

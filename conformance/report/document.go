@@ -100,6 +100,7 @@ type Case struct {
 	Timeline []Entry   `json:"timeline,omitempty"`
 	Dropped  int       `json:"dropped,omitempty"` // entries beyond the timeline's bounds
 	Stderr   string    `json:"stderr,omitempty"`
+	Capture  string    `json:"capture,omitempty"` // of the exchange, with its keys; relative to the report
 	Replay   string    `json:"replay"`
 	Explain  Explain   `json:"explain"`
 }
