@@ -144,6 +144,22 @@ func (c *Conn) Received(name string, raw []byte, fields ...Field) {
 	_ = c.x.count(0, 1) // the next judgement ends the case
 }
 
+// Fault says what is wrong with what was received last. It judges nothing: the
+// sentence stands in the timeline, at the bytes that it is about.
+func (c *Conn) Fault(sentence string) {
+	c.x.mu.Lock()
+	defer c.x.mu.Unlock()
+	c.x.timeline.fault(c.id, sentence)
+}
+
+// Expected says what a field of what was received last should have been. It judges
+// nothing: the value stands in the timeline, beside what was received.
+func (c *Conn) Expected(d Difference) {
+	c.x.mu.Lock()
+	defer c.x.mu.Unlock()
+	c.x.timeline.expect(c.id, d)
+}
+
 // Within bounds the following reads and writes by the named wait, counted from
 // now. After it they return os.ErrDeadlineExceeded.
 func (c *Conn) Within(name string) {

@@ -36,7 +36,8 @@ func (f *outputFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.json, "json", "", "write the report as canonical JSON to this file")
 	flags.StringVar(&f.junit, "junit", "", "write the report as JUnit XML to this file")
 	flags.StringVar(&f.html, "html", "", "write the report as one HTML page to this file")
-	flags.StringVar(&f.out, "out", "", "write "+outJSON+", "+outJUnit+", "+outHTML+" and a capture of each exchange that did not pass to this folder")
+	flags.StringVar(&f.out, "out", "",
+		"write "+outJSON+", "+outJUnit+", "+outHTML+" and a capture of each exchange that did not pass to this folder")
 	flags.BoolVar(&f.noColor, "no-color", false, "no colours and no live view")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "show passes too, and keep their evidence")
 }

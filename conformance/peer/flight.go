@@ -36,6 +36,7 @@ func (c *Conn) ReadFlight(key []byte) (*Received, error) {
 		return r, err
 	}
 	path := c.path()
+	c.outbound = append(c.outbound, testkit.DeriveKeys(path.Value("ts_client")))
 	c.logKeys(keylog.Entry{}, path.Value("ts_client"), path.Value("ts_server"))
 	c.inbound = append(c.inbound, &slot{name: SlotPath, keys: testkit.DeriveKeys(path.Value("ts_server"))})
 	return r, c.firstSince(from)

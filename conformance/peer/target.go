@@ -36,6 +36,13 @@ type Recorder interface {
 	Received(name string, raw []byte, fields ...conformance.Field)
 }
 
+// A Critic is told what is wrong with the frame that was received last. A Recorder
+// that is one, such as conformance.Conn, hears of every Deviation.
+type Critic interface {
+	Fault(sentence string)
+	Expected(d conformance.Difference)
+}
+
 // A KeyLog is told of every secret that the script derives, as a line of a key log
 // (package keylog). conformance.Conn is one.
 type KeyLog interface{ LogKey(line string) }
@@ -43,7 +50,9 @@ type KeyLog interface{ LogKey(line string) }
 // nobody records nothing.
 type nobody struct{}
 
-func (nobody) LogKey(string) {}
+func (nobody) LogKey(string)                   {}
+func (nobody) Fault(string)                    {}
+func (nobody) Expected(conformance.Difference) {}
 
 func (nobody) Sent(string, []byte, ...conformance.Field)     {}
 func (nobody) Received(string, []byte, ...conformance.Field) {}

@@ -22,11 +22,11 @@ const maxCaptureName = 120
 // WriteCapture writes the traffic of a result as pcapng, with the secrets that the
 // judge derived in front of the packets.
 func WriteCapture(w io.Writer, r conformance.Result, application, replay string) error {
-	comment := fmt.Sprintf("%s: %s. %s: %s", r.ID, r.Case.Title, r.Verdict, r.Reason)
+	comment := fmt.Sprintf("%s: %s\nreplay: %s\n", r.ID, r.Case.Title, replay)
 	if r.Traffic.Cut {
-		comment += " Only the beginning was kept."
+		comment += "Only the beginning was kept.\n"
 	}
-	comment += "\nreplay: " + replay
+	comment += fmt.Sprintf("%s: %s", r.Verdict, r.Reason)
 	var secrets []capturefile.Secrets
 	if len(r.Traffic.Keys) > 0 {
 		secrets = append(secrets, capturefile.Secrets{
@@ -41,7 +41,7 @@ func WriteCapture(w io.Writer, r conformance.Result, application, replay string)
 	if err != nil {
 		return err
 	}
-	section := capturefile.Section{Application: application, Comment: comment[:min(len(comment), maxComment)]}
+	section := capturefile.Section{Application: application, Comment: strings.ToValidUTF8(comment[:min(len(comment), maxComment)], "")}
 	capture, err := capturefile.NewWriter(w, section, secrets...)
 	if err != nil {
 		return err

@@ -162,12 +162,12 @@ func timelineOf(entries []conformance.Entry) []Entry {
 	for _, e := range entries {
 		entry := Entry{
 			AtUS: e.At.Microseconds(), Conn: e.Conn, Way: string(e.Way), Label: e.Label,
-			Bytes: hex.EncodeToString(e.Bytes), Length: e.Length,
+			Bytes: hex.EncodeToString(e.Bytes), Length: e.Length, Faults: e.Faults,
 		}
 		for _, f := range e.Fields {
 			entry.Fields = append(entry.Fields, Field{
 				Name: f.Name, Offset: f.Offset, Size: f.Size, Meaning: f.Meaning,
-				Want: hex.EncodeToString(f.Want), Mask: hex.EncodeToString(f.Mask),
+				Opened: hex.EncodeToString(f.Opened), Want: hex.EncodeToString(f.Want), Mask: hex.EncodeToString(f.Mask),
 			})
 		}
 		list = append(list, entry)
