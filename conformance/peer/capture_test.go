@@ -196,3 +196,32 @@ func TestBytesThatAreNoFrame(t *testing.T) {
 		})
 	}
 }
+
+// TestAnotherPong is no answer, and the timeline says why.
+func TestAnotherPong(t *testing.T) {
+	server := &counterpart{reply: func(s *counterpart, f frame) {
+		if f.Type() == typeHeartbeat {
+			s.send(typeHeartbeat, 0, HeartbeatBody(Pong, []byte("jello")))
+		}
+	}}
+	r := failing(t, server, func(x *conformance.Exchange) {
+		options := Options{Entropy: x.Entropy("peer"), Wait: x.Wait(conformance.BudgetQuiet).Longest()}
+		s, err := New(x.Dial(), Target{}, options).Handshake(Script{})
+		if err != nil {
+			x.Fatal(err)
+		}
+		_, err = s.Ping([]byte("hello"))
+		if o := x.Observe(err, conformance.BudgetQuiet); o.Kind != conformance.KindSilence || len(s.Violations()) > 0 {
+			x.Fatal(err)
+		}
+		x.Fail("on purpose")
+	})
+	for _, e := range r.Timeline {
+		for _, f := range e.Fields {
+			if f.Name == "heartbeat.data" && string(f.Want) == "hello" && string(f.Opened) == "jello" && len(e.Faults) == 1 {
+				return
+			}
+		}
+	}
+	t.Errorf("%s: no entry says what the PONG should have been", r.Reason)
+}

@@ -39,6 +39,7 @@ type Conn struct {
 	sent      uint64            // our last sequence number under the path key
 	anySent   bool              // there is one
 	open      map[uint64]uint64 // our reliable frames not covered yet: sequence number → mid
+	pings     [][]byte          // what our PINGs said, the newest last
 	requests  map[uint64]uint8  // mid → type of every reliable message of ours
 	answered  map[uint64]bool   // mids of ours that had their reply
 }
