@@ -142,6 +142,11 @@ func (s *Session) rekeySent(now Now, mid uint64) {
 	}
 }
 
+// rekeying reports whether mid is that of a RekeyInit without its reply.
+func (s *Session) rekeying(mid uint64) bool {
+	return s.rekey != nil && !s.rekey.derived && s.rekey.mid == mid
+}
+
 // receiveRekeyInit answers RekeyInit: the keys of the next epoch open frames from
 // now on, and this endpoint seals under them once it has opened one.
 // [XTMP-RKY-021] [XTMP-RKY-022]
@@ -174,7 +179,7 @@ func (s *Session) receiveRekeyInit(now Now, p *Path, h *wire.Header, c Call, env
 	s.rekey = r
 	s.rotation.last, s.rotation.rekeyed, s.rotation.wanted = now.Elapsed, true, false
 	p.pending = s.epochKeys(p, m.Epoch, &r.root)
-	p.anchor(now, h.Timestamp) // [XTMP-TIM-012]
+	p.anchor(now, h.Timestamp) // [XTMP-TIM-015]
 
 	env.HSType = wire.HSRekeyResp
 	c.Type = wire.TypeHandshakeAck
@@ -187,7 +192,7 @@ func (s *Session) receiveRekeyInit(now Now, p *Path, h *wire.Header, c Call, env
 func (s *Session) receiveRekeyResp(now Now, p *Path, h *wire.Header, pro *wire.Prologue, env *wire.Envelope, body []byte) {
 	r := s.rekey
 	switch {
-	case r == nil || r.derived || pro.ReplyTo != r.mid: // a second reply [XTMP-MSG-009]
+	case !s.rekeying(pro.ReplyTo): // a second reply [XTMP-MSG-009]
 		p.ackEventually(now)
 		return
 	case env.HandshakeID != r.id: // [XTMP-RKY-041]
@@ -212,7 +217,7 @@ func (s *Session) receiveRekeyResp(now Now, p *Path, h *wire.Header, pro *wire.P
 	next.send.Continue(&p.keys.send)
 	p.keys.send, p.keys.epoch = next.send, next.epoch
 	p.pending = next
-	p.anchor(now, h.Timestamp)
+	p.anchor(now, h.Timestamp) // [XTMP-TIM-016]
 	p.ackEventually(now)
 	s.out.answered(r.mid)
 	s.ping.last++
