@@ -189,6 +189,7 @@ func (s *Session) eraseMessages(now Now) {
 	for _, q := range []*queue{&s.out.priority, &s.out.ordinary} {
 		for m := q.head; m != nil; m = q.head {
 			q.pop()
+			s.notSent(now, m)
 			s.cfg.Buffers.release(m)
 		}
 	}
