@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -103,9 +104,10 @@ func (s *Session) send(ctx context.Context, m *Message) error {
 		err := s.core.Send(s.now, &session.Request{
 			Type: m.Type, Priority: m.Priority, Compress: m.Compress, OneWay: true, Body: m.Body,
 		})
+		err = s.refusal(err)
 		s.kick()
 		s.mu.Unlock()
-		return s.refusal(err)
+		return err
 	}
 	s.mu.Unlock()
 	c := s.calls.Get().(*call)
@@ -202,12 +204,19 @@ func (s *Session) give(c *call) {
 	m.Body = nil // the core has a copy
 }
 
-// refusal is the error of a message that the core did not take.
+// refusal is the error of a message that the core did not take. The caller holds
+// the lock.
 func (s *Session) refusal(err error) error {
-	if err == nil {
+	switch {
+	case err == nil:
 		return nil
+	case errors.Is(err, ErrTooLarge):
+		return &notSent{cause: err}
+	case s.cause != nil:
+		return &notSent{cause: s.cause, over: true}
+	default:
+		return &notSent{cause: err, over: true}
 	}
-	return &notSent{cause: err, over: err != ErrTooLarge} //nolint:errorlint // the core returns it as it is
 }
 
 // leaveQueue ends the wait for room.

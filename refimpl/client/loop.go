@@ -3,6 +3,7 @@ package client
 import (
 	"errors"
 	"os"
+	"runtime"
 	"time"
 
 	"github.com/bpci/xtmp/refimpl/session"
@@ -95,6 +96,7 @@ func (s *Session) write() {
 		alarm.set(wait)
 		select {
 		case <-s.wake:
+			runtime.Gosched() // whoever is about to send joins this write
 		case <-alarm.timer.C:
 			alarm.at = time.Time{}
 		}
