@@ -9,7 +9,7 @@ import (
 	"github.com/bpci/xtmp/refimpl/wire"
 )
 
-// Limits of Probe. [XTMP-PRB-001]
+// Limits of Probe. [XTMP-PRB-015] [XTMP-PRB-019] [XTMP-PRB-022] [XTMP-PRB-024]
 const (
 	delayMax   = 60_000    // ms
 	streamMax  = 1_000_000 // pushes
@@ -232,7 +232,7 @@ func (p *Probe) stream(now session.Now, s *session.Session, c session.Call, r *w
 	}
 	st := p.of(s)
 	st.subs++
-	f := &stream{sub: st.subs, left: r.Arg, data: append([]byte(nil), r.Data...)}
+	f := &stream{sub: st.subs, n: 1, left: r.Arg, data: append([]byte(nil), r.Data...)}
 	st.streams = append(st.streams, f)
 	sub := [4]byte{byte(f.sub >> 24), byte(f.sub >> 16), byte(f.sub >> 8), byte(f.sub)}
 	reply(now, s, c, wire.Probe{Op: r.Op, Arg: r.Arg, Data: sub[:]}, nil)

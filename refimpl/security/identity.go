@@ -104,7 +104,7 @@ func (id *Identity) Key() []byte { return id.key }
 func (id *Identity) Fingerprint() Fingerprint { return id.fingerprint }
 
 // Serves reports whether a server with this identity may choose suite: the
-// suite PostQuantum takes both signatures. [XTMP-TRU-006]
+// suite PostQuantum takes both signatures. [XTMP-TRU-019]
 func (id *Identity) Serves(suite wire.Suite) bool {
 	return suite != wire.SuitePostQuantum || id.Kind() == KindHybrid
 }

@@ -20,7 +20,7 @@ var errInflate = errors.New("the body does not inflate to exactly original_len b
 
 // compress deflates the body of a message that has not been queued, if the peer
 // accepts that, its type may carry it and the body gets smaller.
-// [XTMP-MSG-065] [XTMP-MSG-066]
+// [XTMP-CMP-001] [XTMP-CMP-002]
 func (s *Session) compress(m *message) {
 	if !s.peerInflates || m.size < compressLeast || m.content != nil || !wire.LegalFlags(m.typ, m.flags|wire.FlagCompressed) {
 		return
@@ -45,7 +45,7 @@ func (s *Session) compress(m *message) {
 
 // inflate returns the original_len bytes of a body, valid until the next call.
 // It stops at original_len, whatever follows, and takes memory as bytes come
-// out, not as they are promised. [XTMP-MSG-068] [XTMP-MSG-069]
+// out, not as they are promised. [XTMP-CMP-006] [XTMP-CMP-010]
 func (b *Buffers) inflate(body []byte, originalLen uint32) ([]byte, error) {
 	b.input.Reset(body)
 	if b.inflater == nil {

@@ -63,7 +63,7 @@ const (
 // Implementation constants.
 const (
 	outputBudget       = 256 << 10 // B sealed per AppendOutput
-	unsupportedPerTime = time.Second
+	unsolicitedEvery   = time.Second
 	unsolicitedWaiting = 4 << 10 // B of unsolicited Errors that wait for the transport
 	pushBytes          = 1 << 20 // B of messages that wait, above which pushes stop
 )

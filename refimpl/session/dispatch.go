@@ -1,6 +1,8 @@
 package session
 
 import (
+	"slices"
+
 	"github.com/bpci/xtmp/refimpl/wire"
 )
 
@@ -98,16 +100,21 @@ func (s *Session) unexpected(now Now, p *Path, what string) {
 // path key. The mid is new. A message in fragments carries its envelope in
 // index 0 and is judged when it is whole.
 func (s *Session) receiveLateHandshake(now Now, p *Path, h *wire.Header, pro *wire.Prologue, body []byte) {
-	c := Call{Mid: pro.Mid, Type: h.Type, frames: 1, epoch: p.ackEpoch}
+	reply := s.role == Client && h.Flags.Has(wire.FlagReply)
+	if reply && !slices.Contains(s.calls.rekeys, pro.ReplyTo) { // [XTMP-MSG-043]
+		s.violation(now, p, "a reply of type 0x02 that answers no RekeyInit")
+		return
+	}
+	c := p.call(h, pro, 0)
 	if h.Flags.Has(wire.FlagFragment) {
 		p.ackEventually(now)
-		q, result := s.takeFragment(now, p, h, pro, body)
+		q, result := s.takeFragment(now, p, h, pro, body, payloadBeforeSession)
 		switch result {
 		case fragmentTaken:
 			return
 		case fragmentWhole:
 			body, c = q.joined, c.covering(q)
-		default: // [XTMP-RKY-004]
+		default: // [XTMP-RKY-044]
 			s.violation(now, p, "fragments of "+h.Type.String()+" disagree or are too many")
 			return
 		}
@@ -116,9 +123,9 @@ func (s *Session) receiveLateHandshake(now Now, p *Path, h *wire.Header, pro *wi
 	rest, err := wire.ParseStreamEnvelope(body, &env)
 	reliable := h.Flags.Has(wire.FlagRequiresAck)
 	switch {
-	case err != nil: // [XTMP-MSG-039] [XTMP-MSG-044]
+	case err != nil: // [XTMP-MSG-039] [XTMP-MSG-044] [XTMP-RKY-039]
 		s.violation(now, p, err.Error())
-	case s.role == Server && env.HSType == wire.HSRekeyInit && !reliable:
+	case s.role == Server && env.HSType == wire.HSRekeyInit && !reliable: // [XTMP-RKY-038]
 		s.violation(now, p, "RekeyInit without REQUIRES_ACK")
 	case s.role == Server && env.HSType == wire.HSRekeyInit:
 		s.completeMid(h, pro)
@@ -126,13 +133,13 @@ func (s *Session) receiveLateHandshake(now Now, p *Path, h *wire.Header, pro *wi
 			p.ackEventually(now)
 		}
 		s.receiveRekeyInit(now, p, h, c, &env, rest)
-	case s.role == Client && env.HSType == wire.HSRekeyResp && h.Flags.Has(wire.FlagReply):
+	case reply && env.HSType == wire.HSRekeyResp:
 		s.completeMid(h, pro)
 		s.receiveRekeyResp(now, p, h, pro, &env, rest)
 	case s.role == Client && env.HSType == wire.HSHandshakeDone && reliable && !h.Flags.Has(wire.FlagReply):
 		s.completeMid(h, pro)
 		s.receiveHandshakeDone(now, p, &env, rest)
-	default: // [XTMP-MSG-045]
+	default: // [XTMP-MSG-045] [XTMP-RKY-037] [XTMP-RKY-040]
 		s.unexpected(now, p, "handshake message out of place")
 	}
 }
@@ -148,7 +155,7 @@ func (s *Session) receiveUnknown(now Now, p *Path, h *wire.Header, pro *wire.Pro
 	case s.role == Client:
 	case hasMid:
 		p.ackEventually(now)
-		c := Call{Mid: pro.Mid, Type: h.Type, frames: 1, epoch: p.ackEpoch, cost: uint32(size)}
+		c := p.call(h, pro, size)
 		if s.accepts(now, p, h, pro, c, size) {
 			s.refuseMessage(now, p, h, pro, c, wire.UnsupportedType, h.Type.String())
 		}
@@ -157,18 +164,23 @@ func (s *Session) receiveUnknown(now Now, p *Path, h *wire.Header, pro *wire.Pro
 	}
 }
 
-// unsolicited sends an Error of scope 0 outside a reply: UNSUPPORTED_TYPE at most
-// once a second, and none while others wait for the transport. [XTMP-MSG-030]
+// unsolicited sends an Error of scope 0 outside a reply: a server each code at
+// most once a second, and none while others wait for the transport.
+// [XTMP-MSG-030] [XTMP-MSG-054]
 func (s *Session) unsolicited(now Now, p *Path, h *wire.Header, code wire.Code) {
 	if len(p.raw) > unsolicitedWaiting {
 		return
 	}
 	e := wire.Error{Code: code, RefSequence: h.Sequence}
-	if code == wire.UnsupportedType {
-		if s.unsupported && now.Elapsed-s.unsupportedAt < unsupportedPerTime || len(p.raw) > 0 {
+	if s.role == Server {
+		last := &s.unsupportedAt
+		if code == wire.Malformed {
+			last = &s.malformedAt
+		}
+		if *last != 0 && now.Elapsed-*last < unsolicitedEvery || len(p.raw) > 0 {
 			return
 		}
-		s.unsupported, s.unsupportedAt = true, now.Elapsed
+		*last = max(now.Elapsed, 1)
 		e.Text = []byte(h.Type.String())
 	}
 	p.raw = s.seal(now, p, p.raw, wire.TypeError, 0, nil, e.Append(nil))
@@ -194,9 +206,8 @@ func (s *Session) receiveHeartbeat(now Now, p *Path, body []byte) {
 			s.violation(now, p, "REKEY_REQUEST from a client")
 			return
 		}
-		if s.rekey == nil && s.state == Established {
-			s.rotation.wanted = true
-			s.rotate(now, p)
+		if s.rekey == nil || s.rekey.confirmed { // one in flight serves it [XTMP-RKY-012]
+			s.Rekey(now)
 		}
 	case wire.PathResponse: // no challenge of ours is outstanding on a connection
 	default: // unknown kinds count as received and nothing else
@@ -278,10 +289,9 @@ func (s *Session) receiveErrorReply(now Now, p *Path, h *wire.Header, pro *wire.
 	if m.Parse(body, true) == nil {
 		e = peerError(&m)
 	}
-	if s.rekey != nil && !s.rekey.derived && pro.ReplyTo == s.rekey.mid { // the server refuses to rekey
-		s.out.answered(pro.ReplyTo)
-		s.end(now, e)
+	if s.rekey != nil && !s.rekey.derived && pro.ReplyTo == s.rekey.mid { // [XTMP-RKY-043]
 		p.shut()
+		s.end(now, e)
 		return
 	}
 	s.finishCall(now, pro.ReplyTo, Message{Type: h.Type, Err: e})

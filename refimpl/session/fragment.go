@@ -35,12 +35,12 @@ type partial struct {
 // matches reports whether a fragment agrees with those before.
 func (q *partial) matches(h *wire.Header, pro *wire.Prologue) bool {
 	return h.Type == q.typ && h.Flags == q.flags && pro.ReplyTo == q.replyTo && pro.N == q.n && pro.SubID == q.subID &&
-		pro.FragID == q.fragID && pro.Count == q.count
+		pro.Count == q.count
 }
 
 // fits reports whether a fragment of n bytes may have index: all but the last
 // have the same size, at least 512, and the last is not larger and not empty.
-// [XTMP-MSG-053] [XTMP-MSG-054]
+// [XTMP-FRG-005] [XTMP-FRG-006]
 func (q *partial) fits(index uint16, n int) bool {
 	if index == q.count-1 {
 		return n > 0 && (q.size == 0 || n <= q.size)
@@ -48,38 +48,45 @@ func (q *partial) fits(index uint16, n int) bool {
 	return n >= fragmentLeast && (q.size == 0 || n == q.size) && n >= q.last
 }
 
-// least is the least number of bytes that the whole message can have.
+// least is the least number of bytes that the whole message can have, once a
+// fragment of n bytes at index has come.
 func (q *partial) least(index uint16, n int) int {
-	size := max(q.size, fragmentLeast)
+	size, last := max(q.size, fragmentLeast), max(q.last, 1)
 	if index < q.count-1 {
 		size = n
-	} else if q.size == 0 {
-		size = max(size, n)
+	} else {
+		last = n
+		if q.size == 0 {
+			size = max(size, n)
+		}
 	}
-	return int(q.count-1)*size + 1
+	return int(q.count-1)*size + last
 }
 
-// add takes a fragment that fits, once. It reports whether the message is whole.
-func (q *partial) add(index uint16, body []byte) bool {
+// add takes a fragment that fits, once. It reports whether the fragment was new
+// and whether the message is whole. [XTMP-FRG-012] [XTMP-FRG-016]
+func (q *partial) add(index uint16, body []byte) (fresh, whole bool) {
 	if index == q.count-1 {
 		q.last = len(body)
 	} else {
 		q.size = len(body)
 	}
 	switch {
+	case index < q.next || q.ahead[index] != nil:
+		return false, false
 	case index == q.next:
 		q.joined = append(q.joined, body...)
 		for q.next++; q.ahead[q.next] != nil; q.next++ {
 			q.joined = append(q.joined, q.ahead[q.next]...)
 			delete(q.ahead, q.next)
 		}
-	case index > q.next && q.ahead[index] == nil:
+	default:
 		if q.ahead == nil {
 			q.ahead = make(map[uint16][]byte)
 		}
 		q.ahead[index] = append([]byte(nil), body...)
 	}
-	return q.next == q.count
+	return true, q.next == q.count
 }
 
 // fragmentResult says what became of a fragment.
@@ -90,58 +97,86 @@ const (
 	fragmentWhole                     // its message is whole
 	fragmentMalformed                 // it disagrees with the others, or with the rules
 	fragmentTooLarge                  // its message exceeds the limit
+	fragmentInflates                  // its message will exceed the limit once it is inflated
 	fragmentOverBudget                // no receive memory is left for its message
 	fragmentFifth                     // four messages are incomplete already
 )
 
-// takeFragment adds a fragment to its message. What is refused is forgotten.
-func (s *Session) takeFragment(now Now, p *Path, h *wire.Header, pro *wire.Prologue, body []byte) (*partial, fragmentResult) {
-	i := s.in.find(pro)
-	if i < 0 {
-		switch {
-		case pro.Count < 2 || pro.Index >= pro.Count:
-			return nil, fragmentMalformed
-		case len(s.in.partials) == partialsMax: // [XTMP-MSG-056]
-			return nil, fragmentFifth
+// takeFragment adds a fragment to its message, whose body may have limit bytes.
+// What is refused is forgotten.
+func (s *Session) takeFragment(now Now, p *Path, h *wire.Header, pro *wire.Prologue, body []byte, limit int,
+) (*partial, fragmentResult) {
+	i := s.find(pro)
+	if i >= 0 && s.partials[i].fragID != pro.FragID {
+		if pro.FragID < s.partials[i].fragID { // [XTMP-FRG-018]
+			p.ackEventually(now)
+			return nil, fragmentTaken
 		}
-		i = len(s.in.partials)
-		s.in.partials = append(s.in.partials, &partial{
+		s.unreserve(s.partials[i]) // [XTMP-FRG-017]
+		s.forget(i)
+		i = -1
+	}
+	var q *partial
+	if i >= 0 {
+		q = s.partials[i]
+	} else {
+		q = &partial{
 			typ: h.Type, flags: h.Flags, mid: pro.Mid, replyTo: pro.ReplyTo, n: pro.N, subID: pro.SubID,
 			fragID: pro.FragID, count: pro.Count,
-		})
-	}
-	q := s.in.partials[i]
-	result := fragmentTaken
-	switch {
-	case !q.matches(h, pro) || pro.Index >= q.count || !q.fits(pro.Index, len(body)):
-		result = fragmentMalformed
-	case q.least(pro.Index, len(body)) > s.messageLimit():
-		result = fragmentTooLarge
-	case q.reserved == 0 && !s.reserve(q, pro.Index, len(body)):
-		result = fragmentOverBudget
-	}
-	if result == fragmentTaken {
-		if h.Flags.Has(wire.FlagCompressed) && pro.Index == 0 {
-			q.original = pro.OriginalLen
 		}
-		q.arrived = now.Elapsed
-		if q.add(pro.Index, body) {
-			result = fragmentWhole
-		}
-		if q.epoch != p.ackEpoch {
-			q.epoch, q.frames = p.ackEpoch, 0
-		}
-		q.frames++
 	}
-	if result != fragmentTaken {
-		s.in.drop(i)
+	if result := s.judgeFragment(q, i < 0, h, pro, len(body), limit); result != fragmentTaken {
+		if i >= 0 {
+			s.forget(i)
+		}
 		s.unreserve(q)
+		return q, result
 	}
-	return q, result
+	if i < 0 {
+		i = len(s.partials)
+		s.partials = append(s.partials, q)
+	}
+	if h.Flags.Has(wire.FlagCompressed) && pro.Index == 0 {
+		q.original = pro.OriginalLen
+	}
+	if q.epoch != p.ackEpoch {
+		q.epoch, q.frames = p.ackEpoch, 0
+	}
+	q.frames++
+	fresh, whole := q.add(pro.Index, body)
+	if fresh {
+		q.arrived = now.Elapsed
+	}
+	if !whole {
+		return q, fragmentTaken
+	}
+	s.forget(i)
+	s.unreserve(q)
+	return q, fragmentWhole
+}
+
+// judgeFragment finds the first refusal that fits a fragment of n body bytes, which
+// may begin a message.
+// [XTMP-MSG-069]
+func (s *Session) judgeFragment(q *partial, begins bool, h *wire.Header, pro *wire.Prologue, n, limit int) fragmentResult {
+	switch {
+	case pro.Count < 2 || pro.Index >= pro.Count || !q.matches(h, pro) || !q.fits(pro.Index, n):
+		return fragmentMalformed
+	case q.least(pro.Index, n) > limit:
+		return fragmentTooLarge
+	case h.Flags.Has(wire.FlagCompressed) && pro.Index == 0 && int64(pro.OriginalLen) > int64(limit): // [XTMP-CMP-008]
+		return fragmentInflates
+	case q.reserved == 0 && !s.reserve(q, pro.Index, n):
+		return fragmentOverBudget
+	case begins && len(s.partials) == partialsMax: // [XTMP-FRG-015]
+		return fragmentFifth
+	default:
+		return fragmentTaken
+	}
 }
 
 // reserve books receive memory for a whole message at its first fragment, so
-// that it is never refused in the middle. [XTMP-MSG-060]
+// that it is never refused in the middle. [XTMP-FRG-024]
 func (s *Session) reserve(q *partial, index uint16, n int) bool {
 	q.reserved = q.least(index, n)
 	if s.role == Client || s.cfg.Server.Admission.Hold(s.source, q.reserved) {
@@ -167,10 +202,10 @@ func (s *Session) messageLimit() int {
 	return messageToClient
 }
 
-// staleAt is when the oldest incomplete message closes the path. [XTMP-MSG-061]
-func (i *incoming) staleAt() time.Duration {
+// staleAt is when the oldest incomplete message closes the path. [XTMP-FRG-019]
+func (w *work) staleAt() time.Duration {
 	at := never
-	for _, q := range i.partials {
+	for _, q := range w.partials {
 		at = min(at, q.arrived+reassemblyTimeout)
 	}
 	return at
@@ -178,8 +213,8 @@ func (i *incoming) staleAt() time.Duration {
 
 // find returns the index of the incomplete message that a fragment belongs to,
 // or −1: by mid, and without mid by frag_id.
-func (i *incoming) find(pro *wire.Prologue) int {
-	for k, q := range i.partials {
+func (w *work) find(pro *wire.Prologue) int {
+	for k, q := range w.partials {
 		if q.mid == pro.Mid && (pro.Mid != 0 || q.fragID == pro.FragID) {
 			return k
 		}
@@ -187,12 +222,12 @@ func (i *incoming) find(pro *wire.Prologue) int {
 	return -1
 }
 
-// drop forgets an incomplete message.
-func (i *incoming) drop(k int) {
-	last := len(i.partials) - 1
-	i.partials[k] = i.partials[last]
-	i.partials[last] = nil
-	if i.partials = i.partials[:last]; last == 0 {
-		i.partials = nil
+// forget drops an incomplete message.
+func (w *work) forget(k int) {
+	last := len(w.partials) - 1
+	w.partials[k] = w.partials[last]
+	w.partials[last] = nil
+	if w.partials = w.partials[:last]; last == 0 {
+		w.partials = nil
 	}
 }

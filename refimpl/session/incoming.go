@@ -7,16 +7,9 @@ import (
 // incoming is what an endpoint holds of its peer's messages.
 type incoming struct {
 	midSet
-	partials []*partial // incomplete messages, at most four; nil if none
-
-	refused    uint32 // frag_id of the last refused message without mid
-	hasRefused bool
-
-	// server
-	requests int       // delivered or refused, their reply not sealed
-	bytes    int       // of their bodies
-	held     []request // delivered later, once replies have gone; nil if none
-	retained int       // bytes that the application, or held, keeps
+	requests int // server: delivered or refused, their reply not sealed
+	bytes    int // server: of their bodies
+	retained int // server: bytes that the application, or the session, keeps
 }
 
 // request is a request whose execution waits.
@@ -38,11 +31,10 @@ func (s *Session) receiveMessage(now Now, p *Path, h *wire.Header, pro *wire.Pro
 		s.completeMid(h, pro)
 		s.receiveUnknown(now, p, h, pro, len(body))
 		return
-	case s.role == Client && !h.Flags.Has(wire.FlagStreaming): // [XTMP-MSG-036]
-		s.completeMid(h, pro)
-		s.receiveUnknown(now, p, h, pro, len(body))
+	case s.role == Client && !h.Flags.Has(wire.FlagStreaming): // [XTMP-MSG-057]
+		s.violation(now, p, h.Type.String()+" that is neither reply nor push")
 		return
-	case s.role == Server && h.Flags.Has(wire.FlagStreaming): // [XTMP-MSG-038]
+	case s.role == Server && h.Flags.Has(wire.FlagStreaming): // [XTMP-MSG-056]
 		s.violation(now, p, h.Type.String()+" with STREAMING is not for a client to send")
 		return
 	}
@@ -58,26 +50,27 @@ func (s *Session) completeMid(h *wire.Header, pro *wire.Prologue) {
 
 // assemble joins a message, inflates it and delivers it, or refuses it: because
 // of compression, of its fragments, of its size, of the limits, of its stream,
-// in this order.
+// in this order. [XTMP-MSG-069]
 func (s *Session) assemble(now Now, p *Path, h *wire.Header, pro *wire.Prologue, body []byte) {
-	c := Call{Mid: pro.Mid, Type: h.Type, frames: 1, epoch: p.ackEpoch, cost: uint32(len(body))}
+	c := p.call(h, pro, len(body))
 	fragment := h.Flags.Has(wire.FlagFragment)
 	if pro.Mid != 0 {
 		p.ackEventually(now)
 	}
 	switch {
-	case fragment && pro.Mid == 0 && s.in.hasRefused && pro.FragID == s.in.refused:
-		return
-	case h.Flags.Has(wire.FlagCompressed) && !s.cfg.Compression: // [XTMP-MSG-067]
+	case h.Flags.Has(wire.FlagCompressed) && !s.cfg.Compression: // [XTMP-CMP-007]
 		s.refuseMessage(now, p, h, pro, c, wire.CompressionRefused, "not announced")
 		return
-	case !fragment && len(body) > s.messageLimit():
+	case !fragment && len(body) > s.messageLimit(): // [XTMP-MSG-070]
 		s.refuseMessage(now, p, h, pro, c, wire.PayloadTooLarge, "")
+		return
+	case !fragment && int64(pro.OriginalLen) > int64(s.messageLimit()): // [XTMP-CMP-008]
+		s.refuseMessage(now, p, h, pro, c, wire.DecompressLimit, "")
 		return
 	}
 	original := pro.OriginalLen
 	if fragment {
-		q, result := s.takeFragment(now, p, h, pro, body)
+		q, result := s.takeFragment(now, p, h, pro, body, s.messageLimit())
 		if result != fragmentWhole {
 			s.refuseFragment(now, p, h, pro, c, q, result)
 			return
@@ -89,17 +82,20 @@ func (s *Session) assemble(now Now, p *Path, h *wire.Header, pro *wire.Prologue,
 	}
 	if h.Flags.Has(wire.FlagCompressed) {
 		var err error
-		if int64(original) > int64(s.messageLimit()) { // [XTMP-MSG-070]
-			err = errInflate
-		} else {
-			body, err = s.cfg.Buffers.inflate(body, original)
-		}
-		if err != nil {
+		if body, err = s.cfg.Buffers.inflate(body, original); err != nil { // [XTMP-CMP-009]
 			s.refuseMessage(now, p, h, pro, c, wire.DecompressLimit, "")
 			return
 		}
 	}
 	s.deliver(now, p, h, pro, c, body)
+}
+
+// call names the request that a frame with size body bytes belongs to.
+func (p *Path) call(h *wire.Header, pro *wire.Prologue, size int) Call {
+	return Call{
+		Mid: pro.Mid, Type: h.Type, urgent: h.Flags.Has(wire.FlagPriority),
+		frames: 1, epoch: p.ackEpoch, cost: uint32(size),
+	}
 }
 
 // covering is c with all frames of its message that are open in this ack epoch.
@@ -114,12 +110,14 @@ func (c Call) covering(q *partial) Call {
 // refuseFragment is what follows from a fragment that did not make a message whole.
 func (s *Session) refuseFragment(now Now, p *Path, h *wire.Header, pro *wire.Prologue, c Call, q *partial, r fragmentResult) {
 	switch r {
-	case fragmentFifth: // [XTMP-MSG-056]
+	case fragmentFifth: // [XTMP-FRG-015]
 		s.violation(now, p, "a fifth incomplete message")
 	case fragmentMalformed:
 		s.refuseMessage(now, p, h, pro, c.covering(q), wire.Malformed, "fragments disagree")
 	case fragmentTooLarge:
 		s.refuseMessage(now, p, h, pro, c.covering(q), wire.PayloadTooLarge, "")
+	case fragmentInflates:
+		s.refuseMessage(now, p, h, pro, c.covering(q), wire.DecompressLimit, "")
 	case fragmentOverBudget:
 		s.refuseMessage(now, p, h, pro, c.covering(q), wire.ServerBusy, "receive memory is exhausted")
 	case fragmentTaken, fragmentWhole:
@@ -145,16 +143,15 @@ func (s *Session) accepts(now Now, p *Path, h *wire.Header, pro *wire.Prologue, 
 }
 
 // refuseMessage answers a message that will not be delivered; its mid is
-// complete. [XTMP-MSG-058]
+// complete. [XTMP-MSG-071] [XTMP-MSG-073]
 func (s *Session) refuseMessage(now Now, p *Path, h *wire.Header, pro *wire.Prologue, c Call, code wire.Code, text string) {
 	s.completeMid(h, pro)
 	switch {
 	case s.role == Server && pro.Mid != 0:
 		s.count(&c, int(c.cost))
 		s.ReplyError(now, c, &Error{Code: code, Text: text})
-	case pro.Mid == 0: // discarded, with the fragments that follow
-		s.in.refused, s.in.hasRefused = pro.FragID, h.Flags.Has(wire.FlagFragment)
-	default: // the client's call has no result, and the server is told why [XTMP-MSG-059]
+	case pro.Mid == 0: // [XTMP-FRG-022] [XTMP-CMP-011] [XTMP-MSG-075]
+	default: // the client's call has no result, and the server is told why [XTMP-MSG-072] [XTMP-MSG-074]
 		s.unsolicited(now, p, h, code)
 		s.finishCall(now, pro.ReplyTo, Message{Type: h.Type, Err: ErrUnknownResult})
 	}
@@ -178,18 +175,18 @@ func (s *Session) deliver(now Now, p *Path, h *wire.Header, pro *wire.Prologue, 
 		m.SubID, m.N = pro.SubID, pro.N
 		s.cfg.Application.Deliver(now, s, m)
 	case pro.Mid == 0:
-		if !s.cfg.Application.Deliver(now, s, m) {
+		if !s.cfg.Application.Deliver(now, s, m) { // [XTMP-MSG-054] [XTMP-MSG-055]
 			s.unsolicited(now, p, h, wire.Malformed)
 		}
 	default:
 		s.count(&c, len(body))
 		m.Call = c
-		if s.out.bytes >= unackedReplyBytes || len(s.in.held) > 0 { // [XTMP-MSG-027]
+		if s.queued >= unackedReplyBytes || len(s.held) > 0 { // [XTMP-MSG-027]
 			if !s.Retain(len(body)) {
 				s.ReplyError(now, c, &Error{Code: wire.ServerBusy, Text: "receive memory is exhausted"})
 				return
 			}
-			s.in.held = append(s.in.held, request{call: c, priority: m.Priority, body: append([]byte(nil), body...)})
+			s.held = append(s.held, request{call: c, priority: m.Priority, body: append([]byte(nil), body...)})
 			return
 		}
 		s.cfg.Application.Deliver(now, s, m)
@@ -198,12 +195,12 @@ func (s *Session) deliver(now Now, p *Path, h *wire.Header, pro *wire.Prologue, 
 
 // executeHeld delivers requests that waited for replies to go.
 func (s *Session) executeHeld(now Now) {
-	for len(s.in.held) > 0 && s.out.bytes < unackedReplyBytes && s.open() {
-		r := s.in.held[0]
+	for len(s.held) > 0 && s.queued < unackedReplyBytes && s.open() {
+		r := s.held[0]
 		s.Release(len(r.body))
-		s.in.held[0] = request{}
-		if s.in.held = s.in.held[1:]; len(s.in.held) == 0 {
-			s.in.held = nil
+		s.held[0] = request{}
+		if s.held = s.held[1:]; len(s.held) == 0 {
+			s.held = nil
 		}
 		s.cfg.Application.Deliver(now, s, Message{Type: r.call.Type, Priority: r.priority, Body: r.body, Call: r.call})
 	}
@@ -211,7 +208,7 @@ func (s *Session) executeHeld(now Now) {
 
 // receiveReply handles a reply at a client. Its mid is new.
 func (s *Session) receiveReply(now Now, p *Path, h *wire.Header, pro *wire.Prologue, body []byte) {
-	call, waiting := s.out.unanswered[pro.ReplyTo]
+	call, waiting := s.calls.unanswered[pro.ReplyTo]
 	switch {
 	case pro.ReplyTo == 0 || pro.ReplyTo > s.out.last: // [XTMP-MSG-007]
 		s.violation(now, p, "a reply to a request that was not sent")
@@ -227,12 +224,12 @@ func (s *Session) receiveReply(now Now, p *Path, h *wire.Header, pro *wire.Prolo
 
 // finishCall delivers what became of the client's request mid, once.
 func (s *Session) finishCall(now Now, mid uint64, m Message) {
-	call, ok := s.out.unanswered[mid]
+	call, ok := s.calls.unanswered[mid]
 	if !ok {
 		return
 	}
-	delete(s.out.unanswered, mid)
-	s.out.unansweredBytes -= call.size
+	delete(s.calls.unanswered, mid)
+	s.calls.bytes -= call.size
 	s.out.answered(mid)
 	m.Owner = call.owner
 	if s.cfg.Application != nil {

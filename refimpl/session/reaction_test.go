@@ -93,10 +93,10 @@ func TestReactions(t *testing.T) {
 		{"reply to a server", Server, 0x10, ra | rep, wire.Prologue{Mid: 1, ReplyTo: 1}, nil, violation},
 		{"HandshakeAck from a client", Server, 2, ra, wire.Prologue{Mid: 1}, envelope(6), violation},
 		{"Handshake from a server", Client, 1, ra, wire.Prologue{Mid: 2}, envelope(32), violation},
-		{"RekeyInit", Server, 1, ra, wire.Prologue{Mid: 1}, envelope(32), unexpected},
+		{"RekeyInit too short", Server, 1, ra, wire.Prologue{Mid: 1}, envelope(32), violation},
 		{"ClientFinish under a path key", Server, 1, 0, wire.Prologue{}, envelope(5), unexpected},
 		{"bad envelope", Server, 1, 0, wire.Prologue{}, []byte{1}, violation},
-		{"fragment of Handshake", Server, 1, ra | wire.FlagFragment, wire.Prologue{Mid: 1, Count: 2, Index: 1}, []byte{1}, unexpected},
+		{"fragment of Handshake", Server, 1, ra | wire.FlagFragment, wire.Prologue{Mid: 1, Count: 2, Index: 1}, []byte{1}, goesOn},
 		{"second HandshakeDone", Client, 2, ra, wire.Prologue{Mid: 2}, done, unexpected},
 		{"HandshakeDone again, same mid", Client, 2, ra, wire.Prologue{Mid: 1}, envelope(6), goesOn},
 		{"HandshakeDone too short, new mid", Client, 2, ra, wire.Prologue{Mid: 2}, envelope(6), unexpected},
@@ -282,11 +282,11 @@ func TestBodiesInFlight(t *testing.T) {
 	for range inflightBytes / size {
 		request(make([]byte, size))
 	}
-	if last := p.server.out.ordinary.tail; !isError(t, last, wire.UnsupportedType) {
+	if last := p.server.ordinary.tail; !isError(t, last, wire.UnsupportedType) {
 		t.Error("a request within the limit is not answered as such")
 	}
 	request([]byte{0})
-	if last := p.server.out.ordinary.tail; !isError(t, last, wire.RateLimited) {
+	if last := p.server.ordinary.tail; !isError(t, last, wire.RateLimited) {
 		t.Error("a request beyond 32 MiB of bodies is not RATE_LIMITED") // [XTMP-MSG-024]
 	}
 	for p.server.State() == Established && mid < midWindow+3*inflightBytes/size {

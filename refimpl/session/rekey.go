@@ -29,11 +29,12 @@ type rekey struct {
 // rotation is when and why a session rekeys.
 type rotation struct {
 	interval time.Duration // T_ROTATE
-	last     time.Duration // the last RekeyInit, or the handshake
-	rekeyed  bool          // there was a RekeyInit
-	wanted   bool          // the operator, or the server, asks for a rekey
-	askedAt  time.Duration // server: the first REKEY_REQUEST that no rekey has answered
-	askNext  time.Duration // server: when the next is due
+	since    time.Duration // the last RekeyResp, or the handshake
+	last     time.Duration // the last RekeyInit
+	rekeyed  bool          // there was one
+	wanted   bool          // somebody asks for a rekey
+	askedAt  time.Duration // server: the first REKEY_REQUEST that no rekey has served
+	askNext  time.Duration // server: when another may go out
 	asking   bool          // server: askedAt counts
 }
 
@@ -43,6 +44,7 @@ func (s *Session) Rekey(now Now) bool {
 	if s.state != Established {
 		return false
 	}
+	s.rise()
 	s.rotation.wanted = true
 	s.rotate(now, s.paths[s.current])
 	s.wake()
@@ -61,20 +63,20 @@ func (s *Session) rekeyDue(p *Path) time.Duration {
 		return r.began + rekeyTimeout
 	case s.state != Established:
 		return never
-	case s.role == Client && (s.rotation.wanted || p.keys.send.Tired()):
+	case s.role == Client && (s.rotation.wanted || p.keys.send.Tired()): // [XTMP-RKY-011]
 		return s.nextRekey()
-	case s.role == Client:
-		return max(s.rotation.last+s.rotation.interval, s.nextRekey())
+	case s.role == Client: // [XTMP-RKY-010]
+		return max(s.rotation.since+s.rotation.interval, s.nextRekey())
 	case s.rotation.asking:
 		return min(s.rotation.askNext, s.rotation.askedAt+rekeyAnswer)
-	case s.rotation.wanted || p.keys.send.Tired():
-		return 0
+	case s.rotation.wanted || p.keys.send.Tired(): // [XTMP-RKY-014]
+		return s.rotation.askNext
 	default:
 		return never
 	}
 }
 
-// nextRekey is the earliest time of the next RekeyInit. [XTMP-RKY-001]
+// nextRekey is the earliest time of the next RekeyInit. [XTMP-RKY-018]
 func (s *Session) nextRekey() time.Duration {
 	if !s.rotation.rekeyed {
 		return 0
@@ -88,21 +90,21 @@ func (s *Session) rotate(now Now, p *Path) {
 		return
 	}
 	switch r := s.rekey; {
-	case r != nil && r.confirmed: // [XTMP-RKY-001]
+	case r != nil && r.confirmed: // [XTMP-RKY-035]
 		s.root = r.root
 		*r = rekey{}
 		s.rekey = nil
-	case r != nil:
+	case r != nil: // [XTMP-RKY-031]
 		s.fail(now, p, &Error{Code: wire.RekeyFailed, Scope: wire.ScopeSession, Text: "not confirmed in time"}, wire.NoSequence, 0)
 	case s.role == Client:
 		s.startRekey(now, p)
-	case s.rotation.asking && now.Elapsed >= s.rotation.askedAt+rekeyAnswer:
+	case s.rotation.asking && now.Elapsed >= s.rotation.askedAt+rekeyAnswer: // [XTMP-RKY-016]
 		s.fail(now, p, &Error{Code: wire.KeyLimit, Scope: wire.ScopeSession, Text: "REKEY_REQUEST was not answered"}, wire.NoSequence, 0)
 	default:
 		if !s.rotation.asking {
 			s.rotation.asking, s.rotation.askedAt = true, now.Elapsed
 		}
-		s.rotation.askNext = now.Elapsed + rekeyAsk
+		s.rotation.askNext = now.Elapsed + rekeyAsk // [XTMP-RKY-015]
 		s.askRekey = true
 	}
 }
@@ -128,7 +130,7 @@ func (s *Session) startRekey(now Now, p *Path) {
 	m := s.cfg.Buffers.message()
 	m.typ, m.flags = wire.TypeHandshake, wire.FlagRequiresAck
 	m.fill(s.cfg.Buffers, env.AppendStream(nil, len(r.init)), r.init, nil)
-	s.out.enqueue(m, true)
+	s.enqueue(m, true)
 }
 
 // rekeySent notes the mid of RekeyInit, which has just been given.
@@ -136,11 +138,13 @@ func (s *Session) rekeySent(now Now, mid uint64) {
 	if s.rekey != nil {
 		s.rekey.mid = mid
 		s.rekey.began, s.rotation.last = now.Elapsed, now.Elapsed
+		s.calls.rekeys = append(s.calls.rekeys, mid)
 	}
 }
 
 // receiveRekeyInit answers RekeyInit: the keys of the next epoch open frames from
-// now on, and this endpoint seals under them once it has opened one. [XTMP-RKY-010]
+// now on, and this endpoint seals under them once it has opened one.
+// [XTMP-RKY-021] [XTMP-RKY-022]
 func (s *Session) receiveRekeyInit(now Now, p *Path, h *wire.Header, c Call, env *wire.Envelope, body []byte) {
 	var m wire.Rekey
 	err := m.ParseInit(body)
@@ -148,18 +152,18 @@ func (s *Session) receiveRekeyInit(now Now, p *Path, h *wire.Header, c Call, env
 	case err != nil:
 		s.violation(now, p, err.Error())
 		return
-	case m.Epoch != s.epoch+1 || s.rekey != nil && !s.rekey.confirmed:
+	case m.Epoch != s.epoch+1 || s.rekey != nil && !s.rekey.confirmed: // [XTMP-RKY-025] [XTMP-RKY-024]
 		s.violation(now, p, "RekeyInit of an epoch that is not the next")
 		return
-	case s.rotation.rekeyed && now.Elapsed-s.rotation.last < rekeyGapAtServer:
+	case s.rotation.rekeyed && now.Elapsed-s.rotation.last < rekeyGapAtServer: // [XTMP-RKY-026]
 		s.violation(now, p, "RekeyInit too soon after the last")
 		return
 	}
-	if s.rekey != nil { // root_e is still held: it goes now
+	if s.rekey != nil { // root_e is still held: it goes now [XTMP-RKY-027]
 		s.root = s.rekey.root
 	}
 	ss, share, err := security.AnswerShare(s.cfg.Entropy, s.cfg.Server.Encapsulate, &m.Share)
-	if err != nil {
+	if err != nil { // [XTMP-RKY-032]
 		s.fail(now, p, &Error{Code: wire.RekeyFailed, Scope: wire.ScopeSession}, p.received-1, 0)
 		return
 	}
@@ -168,42 +172,42 @@ func (s *Session) receiveRekeyInit(now Now, p *Path, h *wire.Header, c Call, env
 	r := &rekey{began: now.Elapsed, root: security.NextRoot(&s.root, body, answerBody, ss), derived: true}
 	clear(ss[:])
 	s.rekey = r
-	s.rotation = rotation{interval: s.rotation.interval, last: now.Elapsed, rekeyed: true}
+	s.rotation.last, s.rotation.rekeyed, s.rotation.wanted = now.Elapsed, true, false
 	p.pending = s.epochKeys(p, m.Epoch, &r.root)
 	p.anchor(now, h.Timestamp) // [XTMP-TIM-012]
 
 	env.HSType = wire.HSRekeyResp
 	c.Type = wire.TypeHandshakeAck
-	s.count(&c, 0)
 	s.Reply(now, c, env.AppendStream(nil, len(answerBody)), answerBody, nil)
 }
 
 // receiveRekeyResp takes the server's answer: from now on this endpoint seals
 // under the keys of the next epoch, and a PING shows the server that it does.
-// [XTMP-RKY-015]
+// [XTMP-RKY-019] [XTMP-RKY-020]
 func (s *Session) receiveRekeyResp(now Now, p *Path, h *wire.Header, pro *wire.Prologue, env *wire.Envelope, body []byte) {
 	r := s.rekey
 	switch {
-	case pro.ReplyTo == 0 || pro.ReplyTo > s.out.last:
-		s.violation(now, p, "RekeyResp to a request that was not sent")
-		return
-	case r == nil || r.derived || pro.ReplyTo != r.mid: // a second one is acked and discarded
+	case r == nil || r.derived || pro.ReplyTo != r.mid: // a second reply [XTMP-MSG-009]
 		p.ackEventually(now)
+		return
+	case env.HandshakeID != r.id: // [XTMP-RKY-041]
+		s.unexpected(now, p, "RekeyResp is not for this RekeyInit")
 		return
 	}
 	var m wire.Rekey
-	if err := m.ParseResp(body); err != nil || env.HandshakeID != r.id || m.Epoch != s.epoch+1 {
-		s.violation(now, p, "RekeyResp does not answer RekeyInit")
+	if err := m.ParseResp(body); err != nil || m.Epoch != s.epoch+1 { // [XTMP-RKY-042]
+		s.violation(now, p, "RekeyResp of another length or epoch")
 		return
 	}
 	ss, err := r.share.Agree(&m.Share)
-	if err != nil {
+	if err != nil { // [XTMP-RKY-033]
 		s.fail(now, p, &Error{Code: wire.RekeyFailed, Scope: wire.ScopeSession}, p.received-1, 0)
 		return
 	}
 	r.root, r.derived = security.NextRoot(&s.root, r.init, body, ss), true
 	clear(ss[:])
-	r.share, r.init = nil, nil
+	r.share, r.init = nil, nil // [XTMP-RKY-036]
+	s.rotation.since = now.Elapsed
 	next := s.epochKeys(p, m.Epoch, &r.root)
 	next.send.Continue(&p.keys.send)
 	p.keys.send, p.keys.epoch = next.send, next.epoch
@@ -227,7 +231,7 @@ func (s *Session) epochKeys(p *Path, epoch uint32, root *security.Secret) *pathK
 }
 
 // switched notes the first frame of the peer under the next epoch: the old keys
-// of the path go at once, which nothing can miss on a connection. [XTMP-RKY-012]
+// of the path go at once, which nothing can miss on a connection. [XTMP-RKY-023] [XTMP-RKY-030]
 func (s *Session) switched(now Now, p *Path) {
 	next := p.pending
 	p.pending = nil
@@ -237,6 +241,7 @@ func (s *Session) switched(now Now, p *Path) {
 		p.keys.send, p.keys.epoch = next.send, next.epoch
 	}
 	s.epoch = next.epoch
+	s.rotation.asking = false
 	s.rekey.confirmed, s.rekey.retireAt = true, now.Elapsed+retireDelay
 	s.traceState(now, trace.Event{Kind: trace.Rekeyed, Sequence: uint64(s.epoch)})
 	s.event(Event{Kind: EventRekeyed, Token: uint64(s.epoch)})

@@ -15,17 +15,19 @@ import (
 // sent again, so its body is given back at once.
 type outgoing struct {
 	window
-	priority, ordinary queue
-	bytes              int    // of bodies in the queues that are not sealed
-	blocked            bool   // a push was refused
-	nextFragment       uint32 // frag_id
-
-	// client
-	unanswered      map[uint64]pending // by mid
-	unansweredBytes int
+	nextFragment uint32 // frag_id
 }
 
-// pending is a client's request without its reply.
+// calls are a client's requests without their reply.
+type calls struct {
+	limit      int                // how many there may be
+	unanswered map[uint64]pending // by mid
+	bytes      int                // of their bodies
+	probe      probe
+	rekeys     []uint64 // mids of every RekeyInit that was sent
+}
+
+// pending is one of them.
 type pending struct {
 	owner any
 	typ   wire.MessageType
@@ -33,29 +35,25 @@ type pending struct {
 }
 
 // enqueue queues a message behind the others of its urgency.
-func (o *outgoing) enqueue(m *message, priority bool) {
-	o.bytes += m.size
+func (w *work) enqueue(m *message, priority bool) {
+	w.queued += m.size
 	if priority {
 		m.flags |= wire.FlagPriority
-		o.priority.push(m)
+		w.priority.push(m)
 	} else {
-		o.ordinary.push(m)
+		w.ordinary.push(m)
 	}
-}
-
-// idle reports whether nothing waits to be sealed, acked or answered.
-func (o *outgoing) idle() bool {
-	return o.priority.head == nil && o.ordinary.head == nil && o.window.idle() && len(o.unanswered) == 0
 }
 
 // next returns the queue whose first message may send a frame now, nil if none
 // may: a priority message first, also between the fragments of another.
+// [XTMP-MSG-058]
 func (s *Session) next() *queue {
-	if m := s.out.priority.head; m != nil && s.maySeal(m) {
-		return &s.out.priority
+	if m := s.priority.head; m != nil && s.maySeal(m) {
+		return &s.priority
 	}
-	if m := s.out.ordinary.head; m != nil && s.maySeal(m) {
-		return &s.out.ordinary
+	if m := s.ordinary.head; m != nil && s.maySeal(m) {
+		return &s.ordinary
 	}
 	return nil
 }
@@ -63,15 +61,17 @@ func (s *Session) next() *queue {
 // maySeal reports whether the limits of flow control let m have a frame.
 func (s *Session) maySeal(m *message) bool {
 	switch {
+	case m.typ >= 0x06 && m.typ != wire.TypeError && s.paths[s.current].keys.send.Spent(): // until the next key [XTMP-NON-015]
+		return false
 	case m.mid != 0 || m.flags&wire.FlagRequiresAck == 0: // under way, or not counted
 		return true
 	case !s.out.room():
 		return false
-	case s.role == Server || m.typ < 0x06:
+	case s.calls == nil || m.typ < 0x06:
 		return true
 	default: // [XTMP-MSG-022] [XTMP-MSG-023]
-		n := len(s.out.unanswered)
-		return n < s.inflight && (n == 0 || s.out.unansweredBytes+m.size <= inflightBytes)
+		n := len(s.calls.unanswered)
+		return n < s.calls.limit && (n == 0 || s.calls.bytes+m.size <= inflightBytes)
 	}
 }
 
@@ -86,10 +86,6 @@ func (s *Session) appendQueue(now Now, p *Path, dst []byte) []byte {
 			break
 		}
 		m := q.head
-		if p.keys.send.Spent() && m.typ >= 0x06 && m.typ != wire.TypeError { // [XTMP-NON-017]
-			s.fail(now, p, &Error{Code: wire.KeyLimit, Scope: wire.ScopeSession}, wire.NoSequence, 0)
-			return dst
-		}
 		var done bool
 		if dst, done = s.appendFrame(now, p, dst, m, stamp); s.state == Closed {
 			return dst
@@ -139,7 +135,7 @@ func (s *Session) appendFrame(now Now, p *Path, dst []byte, m *message, stamp ui
 	}
 	m.sealed += size
 	m.index++
-	s.out.bytes -= size
+	s.queued -= size
 	if m.index < m.count {
 		return dst, false
 	}
@@ -152,7 +148,7 @@ func (s *Session) appendFrame(now Now, p *Path, dst []byte, m *message, stamp ui
 // begin numbers a message whose first frame is sealed now.
 func (s *Session) begin(now Now, m *message) {
 	m.count = 1
-	if m.size > fragmentBody { // [XTMP-MSG-052]
+	if m.size > fragmentBody { // [XTMP-FRG-007]
 		m.count = uint16((m.size + fragmentBody - 1) / fragmentBody)
 		m.fragID = s.out.nextFragment
 		s.out.nextFragment++
@@ -166,13 +162,13 @@ func (s *Session) begin(now Now, m *message) {
 	case m.typ == wire.TypeHandshake:
 		s.rekeySent(now, m.mid)
 	default:
-		if s.out.unanswered == nil {
-			s.out.unanswered = make(map[uint64]pending)
+		if s.calls.unanswered == nil {
+			s.calls.unanswered = make(map[uint64]pending)
 		}
-		s.out.unanswered[m.mid] = pending{owner: m.owner, typ: m.typ, size: m.size}
-		s.out.unansweredBytes += m.size
-		if len(s.out.unanswered) == 1 {
-			s.probe = probe{since: now.Elapsed, interval: probeSilence}
+		s.calls.unanswered[m.mid] = pending{owner: m.owner, typ: m.typ, size: m.size}
+		s.calls.bytes += m.size
+		if len(s.calls.unanswered) == 1 {
+			s.calls.probe = probe{since: now.Elapsed, interval: probeSilence}
 		}
 	}
 }
@@ -181,8 +177,10 @@ func (s *Session) begin(now Now, m *message) {
 // is unanswered no longer.
 func (s *Session) sent(p *Path, m *message) {
 	if c := m.call; c.Mid != 0 {
-		s.in.requests--
-		s.in.bytes -= int(c.cost)
+		if m.typ != wire.TypeHandshakeAck { // RekeyInit counts toward no limit
+			s.in.requests--
+			s.in.bytes -= int(c.cost)
+		}
 		if c.epoch == p.ackEpoch {
 			p.ackCount -= int(c.frames)
 		}

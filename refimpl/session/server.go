@@ -52,7 +52,7 @@ func (s *Session) receiveClientHello(now Now, p *Path, payload []byte) {
 
 // choose picks identity and suite: of the identities that match a hint, or of
 // all if none does, the first that can serve a suite of the client's list; then
-// the first such suite. [XTMP-TRU-013]
+// the first such suite. [XTMP-TRU-018] [XTMP-TRU-019] [XTMP-TRU-020] [XTMP-TRU-021]
 func (s *Session) choose(hello *wire.ClientHello) (*security.Identity, wire.Suite, bool) {
 	hinted := func(id *security.Identity) bool {
 		f := id.Fingerprint()

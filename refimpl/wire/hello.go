@@ -95,7 +95,7 @@ type ServerHello struct {
 	SessionID  uint64
 	ServerTime uint64 // µs since the Unix epoch
 	Random     [RandomSize]byte
-	KeyShare          // MLKEM holds Ciphertext bytes
+	KeyShare   // MLKEM holds Ciphertext bytes
 }
 
 // Parse reads a ServerHello body.
