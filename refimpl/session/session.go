@@ -192,11 +192,12 @@ func (s *Session) eraseMessages(now Now) {
 	for _, q := range []*queue{&s.priority, &s.ordinary} {
 		for m := q.head; m != nil; m = q.head {
 			q.pop()
+			s.notSent(now, m)
 			s.cfg.Buffers.release(m)
 		}
 	}
 	s.out, s.in = outgoing{}, incoming{}
-	s.partials, s.held = nil, nil
+	s.partials, s.held, s.queued = nil, nil, 0
 	if s.calls != nil {
 		s.calls.unanswered = nil
 	}
