@@ -285,7 +285,7 @@ func (s *Session) collect() {
 			s.answer(e.Token)
 		case session.EventClosed:
 			close(s.ended)
-		case session.EventPeerError:
+		case session.EventPeerError, session.EventRekeyed:
 		}
 	}
 }
