@@ -167,7 +167,7 @@ func (s *Session) end(now Now, why error) {
 		s.handshake.erase()
 		s.handshake = nil
 	}
-	s.eraseMessages(now)
+	s.eraseMessages()
 	for _, p := range s.paths {
 		if p != nil {
 			p.erase()
@@ -181,7 +181,7 @@ func (s *Session) end(now Now, why error) {
 
 // eraseMessages forgets what waits in either direction. The calls of a client
 // have no result any more.
-func (s *Session) eraseMessages(now Now) {
+func (s *Session) eraseMessages() {
 	for _, q := range s.partials {
 		s.unreserve(q)
 	}
