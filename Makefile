@@ -128,6 +128,10 @@ architectures: ## run on 386; compile for a big-endian and other machines
 	  GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 go vet ./spec/... ./vectors/... ./refimpl/...; \
 	done
 
+.PHONY: coverage
+coverage: $(OUT)/go.mod ## the core's statement coverage by its own tests, at least 95 %
+	@.ci/coverage $(OUT)/coverage
+
 .PHONY: bench-core
 bench-core: ## the core's benchmarks, with raw AES-GCM beside them
 	@.ci/bench-core $(OUT)/bench

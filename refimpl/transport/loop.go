@@ -307,7 +307,7 @@ func (l *loop) report() {
 			l.log.Debug("session closed", "session_id", e.Session.ID(), "reason", e.Err)
 		case session.EventPeerError:
 			l.log.Debug("peer reports an error", "session_id", e.Session.ID(), "error", e.Err)
-		case session.EventPong:
+		case session.EventPong, session.EventRekeyed:
 		}
 	}
 }
