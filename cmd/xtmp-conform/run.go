@@ -21,9 +21,10 @@ import (
 type runFlags struct {
 	exec, target, pin string
 
-	run, skip      []string
-	profile, level string
-	slow           bool
+	run, skip []string
+	profiles  []string
+	level     string
+	slow      bool
 
 	seed        string
 	parallel    int
@@ -61,7 +62,7 @@ func (a app) runCommand() *cobra.Command {
 	flags.StringVar(&f.exec, "exec", "", "command that starts the target and prints READY")
 	flags.StringVar(&f.target, "target", "", "host:port of a target that runs")
 	flags.StringVar(&f.pin, "pin", "", "fingerprint of the target's identity in hex, with --target")
-	flags.StringVar(&f.profile, "profile", "", "cases of this profile only")
+	flags.StringSliceVar(&f.profiles, "profile", nil, "profiles that the target declares, separated by commas (default: core)")
 	flags.StringVar(&f.level, "level", "", "cases at this level or above only: must, should, may")
 	flags.StringArrayVar(&f.run, "run", nil, "cases that this term matches (may be repeated)")
 	flags.StringArrayVar(&f.skip, "skip", nil, "leave out cases that this term matches (may be repeated)")
@@ -129,7 +130,7 @@ func (a app) judge(ctx context.Context, f *runFlags) error {
 }
 
 func (a app) plan(f *runFlags) (*conformance.Plan, conformance.Selection, error) {
-	sel := conformance.Selection{Run: f.run, Skip: f.skip, Profile: f.profile, Slow: f.slow}
+	sel := conformance.Selection{Run: f.run, Skip: f.skip, Profiles: f.profiles, Slow: f.slow}
 	if f.level != "" {
 		level, ok := conformance.LevelOf(strings.ToUpper(f.level))
 		if !ok {

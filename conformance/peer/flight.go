@@ -73,10 +73,12 @@ func (c *Conn) lintParams(p *testkit.Message) {
 			c.note(b.req, b.field+" is out of bounds", v, fmt.Sprintf("%d … %d", b.low, b.high))
 		}
 	}
-	if policy := p.Uint("policy"); policy&0x000F != 0 {
-		c.note("XTMP-TYP-016", "policy announces what this version does not have", fmt.Sprintf("%04x", policy), "0000")
-	} else if policy != 0 {
-		c.note("XTMP-TYP-014", "an undefined bit of policy is set", fmt.Sprintf("%04x", policy), "0000")
+	policy := p.Uint("policy")
+	if policy&policyLater != 0 {
+		c.note("XTMP-TYP-033", "policy announces wallets or Attach, which this version does not have", fmt.Sprintf("%04x", policy), "")
+	}
+	if policy&^(policyLater|policyInflates) != 0 {
+		c.note("XTMP-TYP-014", "an undefined bit of policy is set", fmt.Sprintf("%04x", policy), "")
 	}
 }
 

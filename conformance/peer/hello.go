@@ -57,6 +57,8 @@ const (
 
 	bitIncludeKey  = 0x0001 // ClientHello flags
 	bitKeyIncluded = 0x01   // ServerIdentity flags
+	policyLater    = 0x0007 // auth_required, attach_udp, attach_tcp
+	policyInflates = 0x0008 // accept_deflate
 
 	hintSize = 8
 )
