@@ -34,7 +34,7 @@ func (c *Conn) ReadFlight(key []byte) (*Received, error) {
 	if err := c.verifyProofs(key, bodies); err != nil {
 		return r, err
 	}
-	c.inbound = append(c.inbound, &slot{name: SlotPath, keys: testkit.DeriveKeys(c.path().Value("ts_server"))})
+	c.inbound = append(c.inbound, &slot{name: SlotPath, keys: c.slotKeys(c.path().Value("ts_server"))})
 	return r, c.firstSince(from)
 }
 
@@ -88,8 +88,8 @@ func (c *Conn) verifyProofs(key []byte, bodies [][]byte) error {
 	d := c.handshake.schedule
 	d.Set("SI", testkit.TranscriptMessage(flightIdentity, bodies[0]))
 	d.Set("SS", testkit.TranscriptMessage(flightSignature, bodies[1]))
-	if !signatureVerifies(key, d.Value("server_signature_input"), bodies[1]) {
-		return c.violation("XTMP-HSK-043", "ServerSignature does not verify", bodies[1], "")
+	if req, what := badSignature(key, d.Value("server_signature_input"), bodies[1]); req != "" {
+		return c.violation(req, what, "", "")
 	}
 	if want := d.Value("sf_mac"); !hmac.Equal(want, bodies[2]) {
 		return c.violation("XTMP-HSK-044", "the MAC of ServerFinished is wrong", bodies[2], want)
