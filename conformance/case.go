@@ -10,7 +10,8 @@ type Case struct {
 	Touches []string // requirement IDs exercised on the way; the verdict does not count for them
 	Role    Role     // who is under test; empty means RoleServer
 	Level   Level    // empty means Must
-	Profile string   // profile of chapter 19; empty means DefaultProfile
+	Profile string   // profile of chapter 19 that the peer must declare; empty means DefaultProfile
+	Unless  string   // profile that the peer must not declare: the case asks for its absence
 	Labels  []string // words for selection
 
 	// Control is the ID of the control twin: the same exchange without the

@@ -78,6 +78,12 @@ func (s *Suite) Case(id string) (Case, bool) {
 	return *c, true
 }
 
+// knowsProfile reports whether the spec, or a case, has a profile of that name.
+func (s *Suite) knowsProfile(name string) bool {
+	return slices.ContainsFunc(s.registry.Profiles, func(p spec.Profile) bool { return p.Name == name }) ||
+		slices.ContainsFunc(s.cases, func(c Case) bool { return c.Profile == name })
+}
+
 // Proving returns the IDs of the cases that prove a requirement.
 func (s *Suite) Proving(requirement string) []string {
 	var ids []string
@@ -211,10 +217,13 @@ func (k *suiteCheck) control(c *Case) {
 		}
 		control = k.suite.byID[control.Control]
 	}
+	direct := k.suite.byID[c.Control]
 	switch {
-	case k.suite.byID[c.Control] == nil || control == nil:
+	case direct == nil || control == nil:
 		k.problem(c, "there is no control %s", c.Control)
-	case k.suite.byID[c.Control].Negative():
+	case direct.Negative():
 		k.problem(c, "its control %s is itself negative", c.Control)
+	case direct.Profile != c.Profile && direct.Profile != DefaultProfile, direct.Unless != "" && direct.Unless != c.Unless:
+		k.problem(c, "its control %s is for other peers", c.Control)
 	}
 }

@@ -19,7 +19,7 @@ func (a app) listCommand() *cobra.Command {
 			return a.list(f)
 		},
 	}
-	cmd.Flags().StringVar(&f.profile, "profile", "", "cases of this profile only")
+	cmd.Flags().StringSliceVar(&f.profiles, "profile", nil, "profiles that a target would declare, separated by commas (default: core)")
 	cmd.Flags().StringVar(&f.level, "level", "", "cases at this level or above only: must, should, may")
 	cmd.Flags().StringArrayVar(&f.run, "run", nil, "cases that this term matches (may be repeated)")
 	cmd.Flags().StringArrayVar(&f.skip, "skip", nil, "leave out cases that this term matches (may be repeated)")

@@ -271,7 +271,7 @@ func isHeartbeat(kind uint8, data []byte) func(*peer.Received) bool {
 func neitherFragmentsNorCompresses() conformance.Case {
 	return conformance.Case{
 		ID: "XC-0405", Title: "The server sets neither FRAGMENT nor COMPRESSED.",
-		Proves: []string{"XTMP-MSG-051"}, Expect: accepts(),
+		Proves: []string{"XTMP-CMP-001"}, Expect: accepts(),
 		Explain: explain("A client of this version joins no fragments and inflates no bodies; it would refuse such a frame at check 3 and "+
 			"close.",
 			"Requests with bodies up to 65 536 bytes and with either flag set, PINGs, a frame that asks for an Ack, one without mid, and at "+

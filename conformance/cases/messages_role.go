@@ -116,8 +116,8 @@ func badEnvelope(defect string) func(*peer.Draft) {
 func handshakeInSession() conformance.Case {
 	return conformance.Case{
 		ID: "XC-0453", Title: "A well-formed handshake message in a session is UNEXPECTED_MESSAGE.",
-		Proves: []string{"XTMP-MSG-040"}, Touches: []string{"XTMP-ERR-027"}, Control: controlRequest,
-		Expect: violates("UNEXPECTED_MESSAGE", "XTMP-MSG-040"),
+		Proves: []string{"XTMP-RKY-037"}, Touches: []string{"XTMP-ERR-027"}, Control: controlRequest,
+		Expect: violates("UNEXPECTED_MESSAGE", "XTMP-RKY-037"),
 		Params: []conformance.Param{param("message", "ClientHello", "ClientFinish", "RekeyInit", "unknown", "fragment")},
 		Explain: explain("There is no second handshake and no rekey in this version; the client has to learn that its message came at the "+
 			"wrong time, and not that it was garbled.",

@@ -36,9 +36,9 @@ func (c *Conn) ReadFlight(key []byte) (*Received, error) {
 		return r, err
 	}
 	path := c.path()
-	c.outbound = append(c.outbound, testkit.DeriveKeys(path.Value("ts_client")))
+	c.outbound = append(c.outbound, c.slotKeys(path.Value("ts_client")))
 	c.logKeys(keylog.Entry{}, path.Value("ts_client"), path.Value("ts_server"))
-	c.inbound = append(c.inbound, &slot{name: SlotPath, keys: testkit.DeriveKeys(path.Value("ts_server"))})
+	c.inbound = append(c.inbound, &slot{name: SlotPath, keys: c.slotKeys(path.Value("ts_server"))})
 	return r, c.firstSince(from)
 }
 
@@ -77,10 +77,12 @@ func (c *Conn) lintParams(p *testkit.Message) {
 			c.note(b.req, b.field+" is out of bounds", v, fmt.Sprintf("%d … %d", b.low, b.high))
 		}
 	}
-	if policy := p.Uint("policy"); policy&0x000F != 0 {
-		c.note("XTMP-TYP-016", "policy announces what this version does not have", fmt.Sprintf("%04x", policy), "0000")
-	} else if policy != 0 {
-		c.note("XTMP-TYP-014", "an undefined bit of policy is set", fmt.Sprintf("%04x", policy), "0000")
+	policy := p.Uint("policy")
+	if policy&policyLater != 0 {
+		c.note("XTMP-TYP-033", "policy announces wallets or Attach, which this version does not have", fmt.Sprintf("%04x", policy), "")
+	}
+	if policy&^(policyLater|policyInflates) != 0 {
+		c.note("XTMP-TYP-014", "an undefined bit of policy is set", fmt.Sprintf("%04x", policy), "")
 	}
 }
 
@@ -90,8 +92,8 @@ func (c *Conn) verifyProofs(key []byte, bodies [][]byte) error {
 	d := c.handshake.schedule
 	d.Set("SI", testkit.TranscriptMessage(flightIdentity, bodies[0]))
 	d.Set("SS", testkit.TranscriptMessage(flightSignature, bodies[1]))
-	if !signatureVerifies(key, d.Value("server_signature_input"), bodies[1]) {
-		return c.violation("XTMP-HSK-043", "ServerSignature does not verify", bodies[1], "")
+	if req, what := badSignature(key, d.Value("server_signature_input"), bodies[1]); req != "" {
+		return c.violation(req, what, "", "")
 	}
 	if want := d.Value("sf_mac"); !hmac.Equal(want, bodies[2]) {
 		return c.violation("XTMP-HSK-044", "the MAC of ServerFinished is wrong", bodies[2], want)

@@ -27,7 +27,7 @@ type Session struct {
 func (c *Conn) Session() *Session {
 	return &Session{
 		Conn: c, ID: c.handshake.session,
-		keys: testkit.DeriveKeys(c.path().Value("ts_client")), mid: 1,
+		keys: c.slotKeys(c.path().Value("ts_client")), mid: 1,
 	}
 }
 
@@ -42,12 +42,12 @@ func (s *Session) Identity() *testkit.Message { return s.handshake.identity }
 
 // Keys returns the keys of p0.c and p0.s.
 func (s *Session) Keys() (client, server testkit.Keys) {
-	return s.keys, testkit.DeriveKeys(s.path().Value("ts_server"))
+	return s.keys, s.slotKeys(s.path().Value("ts_server"))
 }
 
 // HandshakeKeys returns the keys of hs.c and hs.s.
 func (c *Conn) HandshakeKeys() (client, server testkit.Keys) {
-	return testkit.DeriveKeys(c.handshake.schedule.Value("c_hs")), testkit.DeriveKeys(c.handshake.schedule.Value("s_hs"))
+	return c.slotKeys(c.handshake.schedule.Value("c_hs")), c.slotKeys(c.handshake.schedule.Value("s_hs"))
 }
 
 // Counters returns the sequence number and the mid of the next draft.
