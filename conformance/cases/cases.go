@@ -16,6 +16,7 @@
 //	9         heartbeat.go, disconnect.go,         liveness, closing, Errors
 //	          error.go
 //	10        limits.go                            sizes, counts, timers
+//	15        integrity*.go                        suite 0, with it and without
 //	3.4, 6    suites*.go                           suites 2 and 3, kind 2, several identities
 //
 // A case is a value: what it proves, which reactions are strict, allowed or
@@ -45,6 +46,7 @@ func All() []conformance.Case {
 		handshake(),
 		trust(),
 		suites(),
+		integrity(),
 		orderOfChecks(),
 		messages(),
 		heartbeat(),

@@ -100,19 +100,25 @@ func rewrittenSuites() conformance.Case {
 				"the server has.",
 			"the transcript holds the chosen suite and not the list", "ignored entries are left out of it", "the list is hashed in another order"),
 		Run: func(x *conformance.Exchange) {
-			from, to, _ := strings.Cut(x.Param("suites"), " → ")
-			sent, err := hex.DecodeString(from)
-			if err != nil {
-				x.Fatal(err)
-			}
-			rewritten, err := hex.DecodeString(to)
-			if err != nil {
-				x.Fatal(err)
-			}
+			sent, rewritten := lists(x)
 			edit := func(h *peer.Hello) { h.Body.Set("suites", sent) }
 			x.Judge(handshakeRewritten(x, dialPinned(x, pinOf(x, testkit.KindHybrid)), edit, func(body []byte) { copy(body[2:], rewritten) }))
 		},
 	}
+}
+
+// lists reads a param such as "0301FFFF → 01FFFFFF".
+func lists(x *conformance.Exchange) (sent, rewritten []byte) {
+	from, to, _ := strings.Cut(x.Param("suites"), " → ")
+	sent, err := hex.DecodeString(from)
+	if err != nil {
+		x.Fatal(err)
+	}
+	rewritten, err = hex.DecodeString(to)
+	if err != nil {
+		x.Fatal(err)
+	}
+	return sent, rewritten
 }
 
 func alteredHelloBySuite() conformance.Case {
