@@ -13,6 +13,12 @@ type Case struct {
 	Profile string   // profile of chapter 19; empty means DefaultProfile
 	Labels  []string // words for selection
 
+	// Needs are the profiles, besides its own, that a peer has to declare before
+	// it can be asked. Lacks are those that it must not declare: the case asserts
+	// what holds without them. Otherwise the case is unsupported.
+	Needs []string
+	Lacks []string
+
 	// Control is the ID of the control twin: the same exchange without the
 	// defect. Unless the control passes, this case is inconclusive.
 	Control string
@@ -27,6 +33,10 @@ type Case struct {
 	Timer  string  // spec timer that the case waits for, if any; it lengthens the deadline
 	Budget string  // harness budget that is the absolute deadline; empty means BudgetCase
 	Params []Param // the case runs once for each combination
+
+	// Receives is how many bytes the peer may send to one attempt; 0 means
+	// MaxReceived.
+	Receives int
 
 	Run     func(*Exchange)
 	Explain Explain

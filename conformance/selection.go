@@ -1,20 +1,26 @@
 package conformance
 
 import (
+	"fmt"
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/bpci/xtmp/spec"
 )
 
 // A Selection says which cases of a suite to run. The zero Selection is all of
 // them.
 type Selection struct {
-	Run     []string // terms; a case is in if one matches, or if there are none
-	Skip    []string // terms; a case that one matches is reported as skipped
-	Profile string   // empty means every profile
-	Level   Level    // the weakest level to run; empty means May
-	Role    Role     // the role under test; empty means RoleServer
-	Slow    bool     // run cases with LabelSlow even if no term of Run names them
+	Run   []string // terms; a case is in if one matches, or if there are none
+	Skip  []string // terms; a case that one matches is reported as skipped
+	Level Level    // the weakest level to run; empty means May
+	Role  Role     // the role under test; empty means RoleServer
+	Slow  bool     // run cases with LabelSlow even if no term of Run names them
+
+	// Profiles are what the target declares to implement, besides DefaultProfile.
+	// Cases of another profile are reported as unsupported.
+	Profiles []string
 }
 
 // LabelSlow marks a case that waits so long for a timer that a run without it
@@ -23,16 +29,29 @@ const LabelSlow = "slow"
 
 // A Plan is what a run will do.
 type Plan struct {
-	suite    *Suite
-	chosen   []instance      // selected and not skipped, in order of ID
-	skipped  []instance      // left out by Skip, or slow
-	controls []instance      // not selected, but needed as control twins
-	selected map[string]bool // instance IDs of chosen
+	suite       *Suite
+	chosen      []instance      // selected and not skipped, in order of ID
+	skipped     []instance      // left out by Skip, or slow
+	unsupported []unsupported   // about what the target does not declare
+	controls    []instance      // not selected, but needed as control twins
+	selected    map[string]bool // instance IDs of chosen
+}
+
+// An unsupported is an instance that the target cannot be asked, and why.
+type unsupported struct {
+	instance
+	reason string
 }
 
 // Select makes a plan. It returns a *NothingSelectedError when a term matches
-// no case of the suite, or when nothing is left to run.
+// no case of the suite, or when nothing is left to run, and a *UsageError when
+// the selection declares a profile that does not exist.
 func (s *Suite) Select(sel Selection) (*Plan, error) {
+	for _, profile := range sel.Profiles {
+		if !s.knowsProfile(profile) {
+			return nil, &UsageError{Message: fmt.Sprintf("there is no profile %q", profile)}
+		}
+	}
 	for _, term := range slices.Concat(sel.Run, sel.Skip) {
 		if !slices.ContainsFunc(s.instances, func(in instance) bool { return in.matches(term) }) {
 			return nil, &NothingSelectedError{Term: term}
@@ -40,8 +59,11 @@ func (s *Suite) Select(sel Selection) (*Plan, error) {
 	}
 	p := &Plan{suite: s, selected: map[string]bool{}}
 	for _, in := range s.instances {
+		lacking := sel.lacking(in.Case)
 		switch {
 		case !sel.covers(in):
+		case lacking != "":
+			p.unsupported = append(p.unsupported, unsupported{in, lacking})
 		case in.matchesAny(sel.Skip), in.slow() && !sel.Slow && len(sel.Run) == 0:
 			p.skipped = append(p.skipped, in)
 		default:
@@ -95,8 +117,46 @@ func (sel Selection) covers(in instance) bool {
 	}
 	return (in.Role == role || in.Role == RoleBoth) &&
 		in.Level.AtLeast(floor) &&
-		(sel.Profile == "" || in.Profile == sel.Profile) &&
 		(len(sel.Run) == 0 || in.matchesAny(sel.Run))
+}
+
+// lacking says why the target cannot be asked a case, or nothing.
+func (sel Selection) lacking(c *Case) string {
+	for _, profile := range c.profiles() {
+		if !sel.declares(profile) {
+			return "the target does not declare profile " + profile
+		}
+	}
+	for _, profile := range c.Lacks {
+		if sel.declares(profile) {
+			return "it asks about a target without profile " + profile
+		}
+	}
+	return ""
+}
+
+// Declared is the target's statement in one line, DefaultProfile first.
+func (sel Selection) Declared() string {
+	words := []string{DefaultProfile}
+	for _, profile := range sel.Profiles {
+		if !slices.Contains(words, profile) {
+			words = append(words, profile)
+		}
+	}
+	return strings.Join(words, ",")
+}
+
+func (sel Selection) declares(profile string) bool {
+	return profile == DefaultProfile || slices.Contains(sel.Profiles, profile)
+}
+
+// profiles are all that a peer has to declare before it can be asked the case.
+func (c *Case) profiles() []string { return append([]string{c.Profile}, c.Needs...) }
+
+// knowsProfile reports whether the spec, or a case, has a profile of that name.
+func (s *Suite) knowsProfile(name string) bool {
+	return slices.ContainsFunc(s.registry.Profiles, func(p spec.Profile) bool { return p.Name == name }) ||
+		slices.ContainsFunc(s.cases, func(c Case) bool { return slices.Contains(c.profiles(), name) })
 }
 
 func (in instance) slow() bool { return slices.Contains(in.Labels, LabelSlow) }

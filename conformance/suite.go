@@ -31,7 +31,7 @@ type ParamValue struct{ Name, Value string }
 // NewSuite checks the cases against the registry and returns them as a suite,
 // or a *SuiteError that lists every problem: an ID or a title used twice, a
 // case that proves no live requirement, a negative case at MUST without a
-// control, a control that does not exist or is itself negative, an unknown
+// control, a control that does not exist, is itself negative or asked of fewer peers, an unknown
 // timer or budget, too many instances, an empty explanation.
 func NewSuite(reg *spec.Registry, cases []Case) (*Suite, error) {
 	s := &Suite{registry: reg, byID: map[string]*Case{}}
@@ -189,10 +189,21 @@ func (k *suiteCheck) requirements(c *Case) {
 			k.problem(c, "there is no requirement %s", id)
 			continue
 		}
+		if profile := r.Profile; slices.Contains(c.Proves, id) && profile != "" && profile != DefaultProfile && !slices.Contains(c.profiles(), profile) {
+			k.problem(c, "it proves %s of profile %s, which it does not need", id, profile)
+		}
 		if level, ok := LevelOf(r.Level); ok && slices.Contains(c.Proves, id) && !c.Level.AtLeast(level) {
 			k.problem(c, "it proves %s, which is %s, at the weaker level %s", id, level, c.Level)
 		}
 	}
+}
+
+// askedWith reports whether every peer that is asked a case is asked its control.
+func askedWith(c, control *Case) bool {
+	declared := func(profile string) bool { return profile == DefaultProfile || slices.Contains(c.profiles(), profile) }
+	undeclared := func(profile string) bool { return slices.Contains(c.Lacks, profile) }
+	return !slices.ContainsFunc(control.profiles(), func(p string) bool { return !declared(p) }) &&
+		!slices.ContainsFunc(control.Lacks, func(p string) bool { return !undeclared(p) })
 }
 
 func (k *suiteCheck) control(c *Case) {
@@ -216,5 +227,7 @@ func (k *suiteCheck) control(c *Case) {
 		k.problem(c, "there is no control %s", c.Control)
 	case k.suite.byID[c.Control].Negative():
 		k.problem(c, "its control %s is itself negative", c.Control)
+	case !askedWith(c, k.suite.byID[c.Control]):
+		k.problem(c, "its control %s is not asked of every peer that it is asked of", c.Control)
 	}
 }

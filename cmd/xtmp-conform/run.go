@@ -21,9 +21,10 @@ import (
 type runFlags struct {
 	exec, target, pin string
 
-	run, skip      []string
-	profile, level string
-	slow           bool
+	run, skip []string
+	profile   []string
+	level     string
+	slow      bool
 
 	seed        string
 	parallel    int
@@ -49,7 +50,7 @@ func (a app) runCommand() *cobra.Command {
 		Long: "Runs the selected cases against a target and reports. A term is a case (XC-0142), an instance (XC-0142[bit=3]), " +
 			"a requirement (XTMP-HDR-017), a label, or one of these with * and ?; terms as arguments mean the same as --run.",
 		Example: "xtmp-conform run --exec 'my-server --port 0'\n" +
-			"xtmp-conform run --target 127.0.0.1:8090 --pin 9f86d081… --profile core --out out\n" +
+			"xtmp-conform run --target 127.0.0.1:8090 --pin 9f86d081… --profile core,probe --out out\n" +
 			"xtmp-conform run --exec ./server --run 'XTMP-HDR-*' --seed 0x2a -v",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.run = append(f.run, args...)
@@ -61,7 +62,7 @@ func (a app) runCommand() *cobra.Command {
 	flags.StringVar(&f.exec, "exec", "", "command that starts the target and prints READY")
 	flags.StringVar(&f.target, "target", "", "host:port of a target that runs")
 	flags.StringVar(&f.pin, "pin", "", "fingerprint of the target's identity in hex, with --target")
-	flags.StringVar(&f.profile, "profile", "", "cases of this profile only")
+	flags.StringSliceVar(&f.profile, "profile", nil, profileUsage)
 	flags.StringVar(&f.level, "level", "", "cases at this level or above only: must, should, may")
 	flags.StringArrayVar(&f.run, "run", nil, "cases that this term matches (may be repeated)")
 	flags.StringArrayVar(&f.skip, "skip", nil, "leave out cases that this term matches (may be repeated)")
@@ -80,6 +81,8 @@ func (a app) runCommand() *cobra.Command {
 	f.output.add(cmd)
 	return cmd
 }
+
+const profileUsage = "profiles that the target declares besides core, such as core,probe; cases of others are unsupported"
 
 // judge runs the selected cases and writes the reports.
 func (a app) judge(ctx context.Context, f *runFlags) error {
@@ -129,7 +132,7 @@ func (a app) judge(ctx context.Context, f *runFlags) error {
 }
 
 func (a app) plan(f *runFlags) (*conformance.Plan, conformance.Selection, error) {
-	sel := conformance.Selection{Run: f.run, Skip: f.skip, Profile: f.profile, Slow: f.slow}
+	sel := conformance.Selection{Run: f.run, Skip: f.skip, Profiles: f.profile, Slow: f.slow}
 	if f.level != "" {
 		level, ok := conformance.LevelOf(strings.ToUpper(f.level))
 		if !ok {
@@ -266,6 +269,9 @@ func (f *runFlags) replay() []string {
 	}
 	if f.pin != "" {
 		words = append(words, "--pin", f.pin)
+	}
+	if len(f.profile) > 0 {
+		words = append(words, "--profile", strings.Join(f.profile, ","))
 	}
 	if f.timeout != 0 {
 		words = append(words, "--timeout", f.timeout.String())

@@ -21,7 +21,7 @@ type selftestFlags struct {
 	seed               string
 	parallel           int
 	scale              float64
-	only               []string
+	only, profile      []string
 	full, verbose      bool
 	json, out          string
 }
@@ -45,6 +45,7 @@ func (a app) selftestCommand() *cobra.Command {
 	flags.SortFlags = false
 	flags.StringVar(&f.mutants, "mutants", "", "command that lists and serves the mutants")
 	flags.StringVar(&f.reference, "reference", "", "command that starts the unmutated reference")
+	flags.StringSliceVar(&f.profile, "profile", nil, profileUsage)
 	flags.StringVar(&f.seed, "seed", "1", "number from which everything random follows")
 	flags.IntVar(&f.parallel, "parallel", selftest.DefaultParallel, "mutants at the same time")
 	flags.Float64Var(&f.scale, "budget-scale", 1, "multiply every harness budget")
@@ -69,7 +70,7 @@ func (a app) selftest(ctx context.Context, f *selftestFlags) error {
 		return err
 	}
 	cfg := selftest.Config{
-		Suite: suite, Probe: a.probe, Seed: seed, Parallel: f.parallel, Full: f.full, Scale: f.scale,
+		Suite: suite, Probe: a.probe, Seed: seed, Parallel: f.parallel, Full: f.full, Scale: f.scale, Profiles: f.profile,
 		Excuses: a.excuses, Reference: f.reference, Program: f.mutants,
 	}
 	if cfg.Degenerate, err = degenerateTargets(); err != nil {

@@ -95,7 +95,7 @@ func undefinedErrorFlags() conformance.Case {
 func bitsSent() conformance.Case {
 	return toured(conformance.Case{
 		ID: "XC-0074", Title: "No bit is sent that this version does not define, and none that announces what it does not have.",
-		Proves: []string{"XTMP-TYP-014", "XTMP-TYP-016"},
+		Proves: []string{"XTMP-TYP-014", "XTMP-TYP-033"},
 		Explain: conformance.Explain{
 			Why:         "A bit that is set without meaning cannot get one later; a client that believes the policy uses what is not there.",
 			UsualCauses: []string{"policy is filled from the configuration of a later version"},

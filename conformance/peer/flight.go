@@ -73,10 +73,11 @@ func (c *Conn) lintParams(p *testkit.Message) {
 			c.note(b.req, b.field+" is out of bounds", v, fmt.Sprintf("%d … %d", b.low, b.high))
 		}
 	}
-	if policy := p.Uint("policy"); policy&0x000F != 0 {
-		c.note("XTMP-TYP-016", "policy announces what this version does not have", fmt.Sprintf("%04x", policy), "0000")
-	} else if policy != 0 {
-		c.note("XTMP-TYP-014", "an undefined bit of policy is set", fmt.Sprintf("%04x", policy), "0000")
+	const later, defined = 0x0007, 0x000F // wallets and Attach; those and accept_deflate
+	if policy := p.Uint("policy"); policy&later != 0 {
+		c.note("XTMP-TYP-033", "policy announces what this version does not have", fmt.Sprintf("%04x", policy), "")
+	} else if policy&^defined != 0 {
+		c.note("XTMP-TYP-014", "an undefined bit of policy is set", fmt.Sprintf("%04x", policy), "")
 	}
 }
 

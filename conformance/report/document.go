@@ -45,7 +45,7 @@ type Target struct {
 
 // A Selection is what the user asked for.
 type Selection struct {
-	Profile string   `json:"profile,omitempty"`
+	Profile string   `json:"profile"` // what the target declares, separated by commas
 	Level   string   `json:"level,omitempty"`
 	Run     []string `json:"run,omitempty"`
 	Skip    []string `json:"skip,omitempty"`

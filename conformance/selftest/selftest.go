@@ -17,9 +17,10 @@ type Config struct {
 	Suite      *conformance.Suite
 	Probe      func(*conformance.Exchange) error
 	Seed       uint64
-	Parallel   int     // mutants at the same time; 0 means DefaultParallel
-	Full       bool    // the whole suite against each mutant, not only the cases that prove its requirement
-	Scale      float64 // of the harness budgets; 0 means 1
+	Parallel   int      // mutants at the same time; 0 means DefaultParallel
+	Full       bool     // the whole suite against each mutant, not only the cases that prove its requirement
+	Scale      float64  // of the harness budgets; 0 means 1
+	Profiles   []string // what all peers declare, besides core
 	Degenerate []Degenerate
 	Excuses    []Excuse
 	Reference  string   // command; empty means that no reference is run
@@ -86,7 +87,7 @@ func Run(ctx context.Context, cfg Config) (*Matrix, error) {
 	}
 	unused := slices.Clone(cfg.Excuses)
 	for _, peer := range cfg.Degenerate {
-		o, err := cfg.judge(ctx, peer.Command, conformance.Selection{}, cfg.Scale*degenerateScale)
+		o, err := cfg.judge(ctx, peer.Command, conformance.Selection{Profiles: cfg.Profiles}, cfg.Scale*degenerateScale)
 		if err != nil {
 			return nil, fmt.Errorf("degenerate peer %s: %w", peer.Name, err)
 		}
@@ -103,7 +104,7 @@ func Run(ctx context.Context, cfg Config) (*Matrix, error) {
 		}
 	}
 	if cfg.Reference != "" {
-		o, err := cfg.judge(ctx, cfg.Reference, conformance.Selection{Slow: true}, cfg.Scale)
+		o, err := cfg.judge(ctx, cfg.Reference, conformance.Selection{Slow: true, Profiles: cfg.Profiles}, cfg.Scale)
 		if err != nil {
 			return nil, fmt.Errorf("reference: %w", err)
 		}
@@ -162,7 +163,7 @@ func (m *Matrix) find(format string, args ...any) {
 func (m *Matrix) reference(o *conformance.Outcome) {
 	m.Reference = &ReferenceResult{Counts: countsOf(o), NotPassed: map[string]string{}, Digest: o.Digest()}
 	for _, r := range o.Results {
-		if !r.Verdict.Passed() {
+		if !r.Verdict.Passed() && r.Verdict != conformance.Unsupported {
 			m.Reference.NotPassed[r.ID] = string(r.Verdict) + ": " + r.Reason
 			m.find("the reference does not pass %s: %s, %s", r.ID, r.Verdict, r.Reason)
 		}
