@@ -50,6 +50,8 @@ const (
 	hsServerFlight  = 4
 	hsClientFinish  = 5
 	hsHandshakeDone = 6
+	hsRekeyInit     = 32
+	hsRekeyResp     = 33
 
 	flightIdentity  = 0x41
 	flightSignature = 0x42
@@ -59,6 +61,13 @@ const (
 	bitKeyIncluded = 0x01   // ServerIdentity flags
 
 	hintSize = 8
+)
+
+// BitAcceptDeflate says that an endpoint inflates: in the flags of ClientHello it is
+// Hello's, in policy the server's.
+const (
+	BitAcceptDeflate       = 0x0002
+	PolicyBitAcceptDeflate = 0x0008
 )
 
 // An exchange is what both hellos and the flight left behind.
