@@ -10,14 +10,10 @@ type Case struct {
 	Touches []string // requirement IDs exercised on the way; the verdict does not count for them
 	Role    Role     // who is under test; empty means RoleServer
 	Level   Level    // empty means Must
-	Profile string   // profile of chapter 19; empty means DefaultProfile
+	Profile string   // profile of chapter 19 that the peer must declare; empty means DefaultProfile
+	Needs   string   // another profile that the peer must declare, because nobody can be asked without it
+	Unless  string   // profile that the peer must not declare: the case asks for its absence
 	Labels  []string // words for selection
-
-	// Needs are the profiles, besides its own, that a peer has to declare before
-	// it can be asked. Lacks are those that it must not declare: the case asserts
-	// what holds without them. Otherwise the case is unsupported.
-	Needs []string
-	Lacks []string
 
 	// Control is the ID of the control twin: the same exchange without the
 	// defect. Unless the control passes, this case is inconclusive.

@@ -115,7 +115,9 @@ func (p *Plan) Run(ctx context.Context, cfg Config) (*Outcome, error) {
 		}
 	}
 	for _, in := range p.unsupported {
-		outcome.Results = append(outcome.Results, r.unrun(in.instance, Unsupported, in.reason))
+		if p.judges(in) {
+			outcome.Results = append(outcome.Results, r.unrun(in, Unsupported, p.declares.undeclared(in)))
+		}
 	}
 	slices.SortFunc(outcome.Results, func(a, b Result) int { return strings.Compare(a.ID, b.ID) })
 	outcome.Elapsed = time.Since(outcome.Started)

@@ -5,22 +5,17 @@ import (
 	"path"
 	"slices"
 	"strings"
-
-	"github.com/bpci/xtmp/spec"
 )
 
 // A Selection says which cases of a suite to run. The zero Selection is all of
 // them.
 type Selection struct {
-	Run   []string // terms; a case is in if one matches, or if there are none
-	Skip  []string // terms; a case that one matches is reported as skipped
-	Level Level    // the weakest level to run; empty means May
-	Role  Role     // the role under test; empty means RoleServer
-	Slow  bool     // run cases with LabelSlow even if no term of Run names them
-
-	// Profiles are what the target declares to implement, besides DefaultProfile.
-	// Cases of another profile are reported as unsupported.
-	Profiles []string
+	Run      []string // terms; a case is in if one matches, or if there are none
+	Skip     []string // terms; a case that one matches is reported as skipped
+	Profiles []string // what the peer declares (chapter 19.2); none means DefaultProfile alone
+	Level    Level    // the weakest level to run; empty means May
+	Role     Role     // the role under test; empty means RoleServer
+	Slow     bool     // run cases with LabelSlow even if no term of Run names them
 }
 
 // LabelSlow marks a case that waits so long for a timer that a run without it
@@ -32,24 +27,22 @@ type Plan struct {
 	suite       *Suite
 	chosen      []instance      // selected and not skipped, in order of ID
 	skipped     []instance      // left out by Skip, or slow
-	unsupported []unsupported   // about what the target does not declare
+	unsupported []instance      // of no concern to what the peer declares
 	controls    []instance      // not selected, but needed as control twins
 	selected    map[string]bool // instance IDs of chosen
-}
-
-// An unsupported is an instance that the target cannot be asked, and why.
-type unsupported struct {
-	instance
-	reason string
+	declares    Selection
 }
 
 // Select makes a plan. It returns a *NothingSelectedError when a term matches
-// no case of the suite, or when nothing is left to run, and a *UsageError when
-// the selection declares a profile that does not exist.
+// no case of the suite, or when nothing is left to run, and a *UsageError for a
+// profile that the spec does not have.
 func (s *Suite) Select(sel Selection) (*Plan, error) {
-	for _, profile := range sel.Profiles {
-		if !s.knowsProfile(profile) {
-			return nil, &UsageError{Message: fmt.Sprintf("there is no profile %q", profile)}
+	if len(sel.Profiles) == 0 {
+		sel.Profiles = []string{DefaultProfile}
+	}
+	for _, name := range sel.Profiles {
+		if !s.knowsProfile(name) {
+			return nil, &UsageError{Message: fmt.Sprintf("the spec has no profile %q", name)}
 		}
 	}
 	for _, term := range slices.Concat(sel.Run, sel.Skip) {
@@ -57,13 +50,12 @@ func (s *Suite) Select(sel Selection) (*Plan, error) {
 			return nil, &NothingSelectedError{Term: term}
 		}
 	}
-	p := &Plan{suite: s, selected: map[string]bool{}}
+	p := &Plan{suite: s, selected: map[string]bool{}, declares: sel}
 	for _, in := range s.instances {
-		lacking := sel.lacking(in.Case)
 		switch {
 		case !sel.covers(in):
-		case lacking != "":
-			p.unsupported = append(p.unsupported, unsupported{in, lacking})
+		case sel.undeclared(in) != "":
+			p.unsupported = append(p.unsupported, in)
 		case in.matchesAny(sel.Skip), in.slow() && !sel.Slow && len(sel.Run) == 0:
 			p.skipped = append(p.skipped, in)
 		default:
@@ -120,43 +112,27 @@ func (sel Selection) covers(in instance) bool {
 		(len(sel.Run) == 0 || in.matchesAny(sel.Run))
 }
 
-// lacking says why the target cannot be asked a case, or nothing.
-func (sel Selection) lacking(c *Case) string {
-	for _, profile := range c.profiles() {
-		if !sel.declares(profile) {
-			return "the target does not declare profile " + profile
+// undeclared says why a case does not concern a peer with these declarations, or
+// is empty.
+func (sel Selection) undeclared(in instance) string {
+	for _, profile := range in.profiles() {
+		if !slices.Contains(sel.Profiles, profile) {
+			return "the peer does not declare profile " + profile
 		}
 	}
-	for _, profile := range c.Lacks {
-		if sel.declares(profile) {
-			return "it asks about a target without profile " + profile
-		}
+	switch {
+	case in.Unless != "" && slices.Contains(sel.Profiles, in.Unless):
+		return "the peer declares profile " + in.Unless + ", and the case is about a peer without it"
 	}
 	return ""
 }
 
-// Declared is the target's statement in one line, DefaultProfile first.
-func (sel Selection) Declared() string {
-	words := []string{DefaultProfile}
-	for _, profile := range sel.Profiles {
-		if !slices.Contains(words, profile) {
-			words = append(words, profile)
-		}
+// profiles are those that a peer has to declare before it is asked the case.
+func (c *Case) profiles() []string {
+	if c.Needs == "" {
+		return []string{c.Profile}
 	}
-	return strings.Join(words, ",")
-}
-
-func (sel Selection) declares(profile string) bool {
-	return profile == DefaultProfile || slices.Contains(sel.Profiles, profile)
-}
-
-// profiles are all that a peer has to declare before it can be asked the case.
-func (c *Case) profiles() []string { return append([]string{c.Profile}, c.Needs...) }
-
-// knowsProfile reports whether the spec, or a case, has a profile of that name.
-func (s *Suite) knowsProfile(name string) bool {
-	return slices.ContainsFunc(s.registry.Profiles, func(p spec.Profile) bool { return p.Name == name }) ||
-		slices.ContainsFunc(s.cases, func(c Case) bool { return slices.Contains(c.profiles(), name) })
+	return []string{c.Profile, c.Needs}
 }
 
 func (in instance) slow() bool { return slices.Contains(in.Labels, LabelSlow) }

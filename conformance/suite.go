@@ -31,7 +31,7 @@ type ParamValue struct{ Name, Value string }
 // NewSuite checks the cases against the registry and returns them as a suite,
 // or a *SuiteError that lists every problem: an ID or a title used twice, a
 // case that proves no live requirement, a negative case at MUST without a
-// control, a control that does not exist, is itself negative or asked of fewer peers, an unknown
+// control, a control that does not exist or is itself negative, an unknown
 // timer or budget, too many instances, an empty explanation.
 func NewSuite(reg *spec.Registry, cases []Case) (*Suite, error) {
 	s := &Suite{registry: reg, byID: map[string]*Case{}}
@@ -76,6 +76,12 @@ func (s *Suite) Case(id string) (Case, bool) {
 		return Case{}, false
 	}
 	return *c, true
+}
+
+// knowsProfile reports whether the spec, or a case, has a profile of that name.
+func (s *Suite) knowsProfile(name string) bool {
+	return slices.ContainsFunc(s.registry.Profiles, func(p spec.Profile) bool { return p.Name == name }) ||
+		slices.ContainsFunc(s.cases, func(c Case) bool { return slices.Contains(c.profiles(), name) })
 }
 
 // Proving returns the IDs of the cases that prove a requirement.
@@ -198,14 +204,6 @@ func (k *suiteCheck) requirements(c *Case) {
 	}
 }
 
-// askedWith reports whether every peer that is asked a case is asked its control.
-func askedWith(c, control *Case) bool {
-	declared := func(profile string) bool { return profile == DefaultProfile || slices.Contains(c.profiles(), profile) }
-	undeclared := func(profile string) bool { return slices.Contains(c.Lacks, profile) }
-	return !slices.ContainsFunc(control.profiles(), func(p string) bool { return !declared(p) }) &&
-		!slices.ContainsFunc(control.Lacks, func(p string) bool { return !undeclared(p) })
-}
-
 func (k *suiteCheck) control(c *Case) {
 	if c.Control == "" {
 		if c.Negative() && c.Level == Must {
@@ -222,12 +220,20 @@ func (k *suiteCheck) control(c *Case) {
 		}
 		control = k.suite.byID[control.Control]
 	}
+	direct := k.suite.byID[c.Control]
 	switch {
-	case k.suite.byID[c.Control] == nil || control == nil:
+	case direct == nil || control == nil:
 		k.problem(c, "there is no control %s", c.Control)
-	case k.suite.byID[c.Control].Negative():
+	case direct.Negative():
 		k.problem(c, "its control %s is itself negative", c.Control)
-	case !askedWith(c, k.suite.byID[c.Control]):
-		k.problem(c, "its control %s is not asked of every peer that it is asked of", c.Control)
+	case direct.forOthers(c):
+		k.problem(c, "its control %s is for other peers", c.Control)
 	}
+}
+
+// forOthers reports whether a peer that is asked the case may not be asked c.
+func (c *Case) forOthers(asked *Case) bool {
+	return c.Unless != "" && c.Unless != asked.Unless || slices.ContainsFunc(c.profiles(), func(profile string) bool {
+		return profile != DefaultProfile && !slices.Contains(asked.profiles(), profile)
+	})
 }

@@ -33,6 +33,8 @@ var known = map[string]int{
 	"key":                     32, // Ed25519 public key
 	"identity_seed":           32, // Ed25519 seed of the server's identity
 	"mldsa_seed":              32, // ML-DSA-65 seed of the server's identity, of kind 2
+	"second_identity_seed":    32, // of a second identity of the server, behind the first
+	"second_mldsa_seed":       32,
 	"pin":                     32, // fingerprint that the client trusts
 	"pin_kind":                1,  // kind of that pin; 1 if it is not given
 	"pinned_key":              0,  // identity key bytes that the client holds for it
@@ -114,6 +116,7 @@ var (
 		"reply INVALID_PAYLOAD", "reply FAIL",
 		"Error MALFORMED", "Error PAYLOAD_TOO_LARGE", "Error COMPRESSION_REFUSED", "Error DECOMPRESS_LIMIT",
 		"RekeyInit", "RekeyResp", "PING",
+		"refusal NO_COMMON_SUITE",
 		"end", // the session ends, nothing is sent
 	}
 	states = map[string][]string{

@@ -21,7 +21,7 @@ func (a app) listCommand() *cobra.Command {
 			return a.list(f)
 		},
 	}
-	cmd.Flags().StringSliceVar(&f.profile, "profile", nil, profileUsage)
+	cmd.Flags().StringSliceVar(&f.profiles, "profile", nil, "profiles that a target would declare, separated by commas (default: core)")
 	cmd.Flags().StringVar(&f.level, "level", "", "cases at this level or above only: must, should, may")
 	cmd.Flags().StringArrayVar(&f.run, "run", nil, "cases that this term matches (may be repeated)")
 	cmd.Flags().StringArrayVar(&f.skip, "skip", nil, "leave out cases that this term matches (may be repeated)")
@@ -56,5 +56,8 @@ func (a app) list(f *runFlags) error {
 
 // profilesOf names what a peer has to declare before it is asked the case.
 func profilesOf(c conformance.Case) string {
-	return strings.Join(append([]string{c.Profile}, c.Needs...), "+")
+	if c.Needs != "" {
+		return c.Profile + "+" + c.Needs
+	}
+	return c.Profile
 }

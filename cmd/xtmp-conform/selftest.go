@@ -21,7 +21,8 @@ type selftestFlags struct {
 	seed               string
 	parallel           int
 	scale              float64
-	only, profile      []string
+	only               []string
+	profiles           []string
 	full, verbose      bool
 	json, out          string
 }
@@ -45,11 +46,11 @@ func (a app) selftestCommand() *cobra.Command {
 	flags.SortFlags = false
 	flags.StringVar(&f.mutants, "mutants", "", "command that lists and serves the mutants")
 	flags.StringVar(&f.reference, "reference", "", "command that starts the unmutated reference")
-	flags.StringSliceVar(&f.profile, "profile", nil, profileUsage)
 	flags.StringVar(&f.seed, "seed", "1", "number from which everything random follows")
 	flags.IntVar(&f.parallel, "parallel", selftest.DefaultParallel, "mutants at the same time")
 	flags.Float64Var(&f.scale, "budget-scale", 1, "multiply every harness budget")
 	flags.StringArrayVar(&f.only, "only", nil, "only these peers: a mutant's or a degenerate peer's name, * and ? allowed, or \"reference\"")
+	flags.StringSliceVar(&f.profiles, "profile", nil, "profiles that the reference declares, separated by commas (default: core)")
 	flags.BoolVar(&f.full, "full", false, "the whole suite against each mutant, not only the cases that prove its requirement")
 	flags.StringVar(&f.json, "json", "", "write the kill matrix as JSON to this file")
 	flags.StringVar(&f.out, "out", "", "write "+outMatrix+" to this folder")
@@ -70,8 +71,8 @@ func (a app) selftest(ctx context.Context, f *selftestFlags) error {
 		return err
 	}
 	cfg := selftest.Config{
-		Suite: suite, Probe: a.probe, Seed: seed, Parallel: f.parallel, Full: f.full, Scale: f.scale, Profiles: f.profile,
-		Excuses: a.excuses, Reference: f.reference, Program: f.mutants,
+		Suite: suite, Probe: a.probe, Seed: seed, Parallel: f.parallel, Full: f.full, Scale: f.scale,
+		Profiles: f.profiles, Excuses: a.excuses, Reference: f.reference, Program: f.mutants,
 	}
 	if cfg.Degenerate, err = degenerateTargets(); err != nil {
 		return harnessError{err}

@@ -84,9 +84,6 @@ func New(nc net.Conn, target Target, options Options) *Conn {
 		nc: nc, target: target, entropy: options.Entropy, clock: options.Clock, recorder: options.Recorder,
 		wait: orDefault(options.Wait), open: map[uint64]uint64{}, requests: map[uint64]uint8{}, answered: map[uint64]uint64{}, incoming: newIncoming(),
 	}
-	if c.target.PinKind == 0 {
-		c.target.PinKind = 1
-	}
 	if c.clock == nil {
 		c.clock = time.Now
 	}

@@ -73,10 +73,11 @@ func (c *Conn) lintParams(p *testkit.Message) {
 			c.note(b.req, b.field+" is out of bounds", v, fmt.Sprintf("%d … %d", b.low, b.high))
 		}
 	}
-	const later, defined = 0x0007, 0x000F // wallets and Attach; those and accept_deflate
-	if policy := p.Uint("policy"); policy&later != 0 {
-		c.note("XTMP-TYP-033", "policy announces what this version does not have", fmt.Sprintf("%04x", policy), "")
-	} else if policy&^defined != 0 {
+	policy := p.Uint("policy")
+	if policy&policyLater != 0 {
+		c.note("XTMP-TYP-033", "policy announces wallets or Attach, which this version does not have", fmt.Sprintf("%04x", policy), "")
+	}
+	if policy&^(policyLater|policyInflates) != 0 {
 		c.note("XTMP-TYP-014", "an undefined bit of policy is set", fmt.Sprintf("%04x", policy), "")
 	}
 }
@@ -87,8 +88,8 @@ func (c *Conn) verifyProofs(key []byte, bodies [][]byte) error {
 	d := c.handshake.schedule
 	d.Set("SI", testkit.TranscriptMessage(flightIdentity, bodies[0]))
 	d.Set("SS", testkit.TranscriptMessage(flightSignature, bodies[1]))
-	if !signatureVerifies(key, d.Value("server_signature_input"), bodies[1]) {
-		return c.violation("XTMP-HSK-043", "ServerSignature does not verify", bodies[1], "")
+	if req, what := badSignature(key, d.Value("server_signature_input"), bodies[1]); req != "" {
+		return c.violation(req, what, "", "")
 	}
 	if want := d.Value("sf_mac"); !hmac.Equal(want, bodies[2]) {
 		return c.violation("XTMP-HSK-044", "the MAC of ServerFinished is wrong", bodies[2], want)
@@ -105,9 +106,9 @@ func (c *Conn) path(root []byte) *testkit.Derivation {
 // returns our own keys of that epoch.
 func (c *Conn) addEpoch(root []byte, epoch uint64) testkit.Keys {
 	secrets := c.path(root)
-	ours := testkit.DeriveKeys(secrets.Value("ts_client"))
+	ours := c.slotKeys(secrets.Value("ts_client"))
 	s := &slot{
-		name: SlotPath, keys: testkit.DeriveKeys(secrets.Value("ts_server")),
+		name: SlotPath, keys: c.slotKeys(secrets.Value("ts_server")),
 		next: new(uint64), epoch: epoch, ours: ours.KeyID,
 	}
 	for _, other := range c.inbound {

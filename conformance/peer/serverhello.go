@@ -21,6 +21,7 @@ func (c *Conn) ReadServerHello() (*Received, error) {
 	}
 	c.lintServerHello(r, body)
 	c.handshake.session = body.Uint("session_id")
+	c.handshake.suite = uint8(body.Uint("suite"))
 	c.remote = clockAnchor{micros: body.Uint("server_time"), moment: r.At}
 	if err := c.deriveHandshakeKeys(r.Plaintext.Body, body); err != nil {
 		return r, err
@@ -83,6 +84,6 @@ func (c *Conn) deriveHandshakeKeys(raw []byte, body *testkit.Message) error {
 	d.Set("SH", testkit.TranscriptMessage(hsServerHello, raw))
 	d.Set("mlkem_ss", shared)
 	d.Set("x25519_ss", x25519)
-	c.inbound = append(c.inbound, &slot{name: SlotHandshake, keys: testkit.DeriveKeys(d.Value("s_hs")), next: new(uint64)})
+	c.inbound = append(c.inbound, &slot{name: SlotHandshake, keys: c.slotKeys(d.Value("s_hs")), next: new(uint64)})
 	return nil
 }

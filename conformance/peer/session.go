@@ -29,7 +29,7 @@ type Session struct {
 // nothing: Handshake and a case that goes step by step send ClientFinish.
 func (c *Conn) Session() *Session {
 	root := c.handshake.schedule.Value("root_0")
-	keys := testkit.DeriveKeys(c.path(root).Value("ts_client"))
+	keys := c.slotKeys(c.path(root).Value("ts_client"))
 	return &Session{Conn: c, ID: c.handshake.session, keys: &keys, root: root, mid: 1}
 }
 
@@ -44,12 +44,12 @@ func (s *Session) Identity() *testkit.Message { return s.handshake.identity }
 
 // Keys returns the keys of p0.c and p0.s in the epoch under which we seal.
 func (s *Session) Keys() (client, server testkit.Keys) {
-	return *s.keys, testkit.DeriveKeys(s.path(s.root).Value("ts_server"))
+	return *s.keys, s.slotKeys(s.path(s.root).Value("ts_server"))
 }
 
 // HandshakeKeys returns the keys of hs.c and hs.s.
 func (c *Conn) HandshakeKeys() (client, server testkit.Keys) {
-	return testkit.DeriveKeys(c.handshake.schedule.Value("c_hs")), testkit.DeriveKeys(c.handshake.schedule.Value("s_hs"))
+	return c.slotKeys(c.handshake.schedule.Value("c_hs")), c.slotKeys(c.handshake.schedule.Value("s_hs"))
 }
 
 // Counters returns the sequence number and the mid of the next draft.
@@ -165,7 +165,7 @@ const (
 )
 
 // Inflates reports whether the server has announced that it inflates.
-func (s *Session) Inflates() bool { return s.Params().Uint("policy")&PolicyBitAcceptDeflate != 0 }
+func (s *Session) Inflates() bool { return s.Params().Uint("policy")&policyInflates != 0 }
 
 // ErrorBody returns the body of an Error without token.
 func ErrorBody(code uint16, scope uint8, refSeq uint64, text string) []byte {

@@ -17,12 +17,12 @@ type Config struct {
 	Suite      *conformance.Suite
 	Probe      func(*conformance.Exchange) error
 	Seed       uint64
-	Parallel   int      // mutants at the same time; 0 means DefaultParallel
-	Full       bool     // the whole suite against each mutant, not only the cases that prove its requirement
-	Scale      float64  // of the harness budgets; 0 means 1
-	Profiles   []string // what all peers declare, besides core
+	Parallel   int     // mutants at the same time; 0 means DefaultParallel
+	Full       bool    // the whole suite against each mutant, not only the cases that prove its requirement
+	Scale      float64 // of the harness budgets; 0 means 1
 	Degenerate []Degenerate
 	Excuses    []Excuse
+	Profiles   []string // what the reference and its mutants declare; none means core alone
 	Reference  string   // command; empty means that no reference is run
 	Mutants    []Mutant // from ListMutants
 	Program    string   // command that serves the mutants

@@ -147,6 +147,10 @@ func fragmentsTooLarge() []vectors.Vector {
 			valid("reply PAYLOAD_TOO_LARGE", "FRG-021 MSG-071", "128 fragments of 512 and one byte are above the message limit."),
 		fragments("least-total-by-last", true, piece{110, 111, full, nil}).
 			valid("reply PAYLOAD_TOO_LARGE", "FRG-021", "The last fragment has 600 bytes, so the others have as many."),
+		fragments("total-65536", true, piece{0, 110, full, nil}, piece{109, 110, full[:136], nil}).
+			valid("Ack", "FRG-021 FRG-013", "109 fragments of 600 and one of 136 are exactly the message limit."),
+		fragments("total-65537", true, piece{0, 110, full, nil}, piece{109, 110, full[:137], nil}).
+			valid("reply PAYLOAD_TOO_LARGE", "FRG-021", "109 fragments of 600 and one of 137 are one byte more."),
 		fragments("least-total-assumed", true, piece{128, 129, full[:1], nil}).
 			valid("reply PAYLOAD_TOO_LARGE", "FRG-021", "A last fragment of one byte: the others have at least 512."),
 		fragments("count-65535", true, piece{0, 65535, full[:512], nil}).

@@ -158,6 +158,8 @@ func hybridFlights() []vectors.Vector {
 			h.identity = setUint("kind", 1)
 			h.signature = func(b []byte) []byte { return b[:64] }
 		}),
+		pinned("pin-of-kind-1", testkit.SuitePostQuantum, nil).given("pin_kind", []byte{testkit.KindEd25519}).
+			invalid("silent", "flight", "TRU-007 TRU-013", "The pin has the fingerprint and says kind 1."),
 		kindOneInSuiteThree(),
 	}
 }
