@@ -35,10 +35,7 @@ func (c *Conn) ReadFlight(key []byte) (*Received, error) {
 	if err := c.verifyProofs(key, bodies); err != nil {
 		return r, err
 	}
-	path := c.path()
-	c.outbound = append(c.outbound, c.slotKeys(path.Value("ts_client")))
-	c.logKeys(keylog.Entry{}, path.Value("ts_client"), path.Value("ts_server"))
-	c.inbound = append(c.inbound, &slot{name: SlotPath, keys: c.slotKeys(path.Value("ts_server"))})
+	c.addEpoch(c.handshake.schedule.Value("root_0"), 0)
 	return r, c.firstSince(from)
 }
 
@@ -101,8 +98,7 @@ func (c *Conn) verifyProofs(key []byte, bodies [][]byte) error {
 	return nil
 }
 
-// logKeys writes the secrets of both sides for whoever reads the capture. Path and
-// epoch are 0: this version of the script has no others.
+// logKeys writes the secrets of both sides for whoever reads the capture.
 func (c *Conn) logKeys(e keylog.Entry, client, server []byte) {
 	e.Session = c.handshake.session
 	e.Side = keylog.Client
@@ -113,8 +109,27 @@ func (c *Conn) logKeys(e keylog.Entry, client, server []byte) {
 	c.keyLog.LogKey(e.String())
 }
 
-// path derives the traffic secrets of path 0.
-func (c *Conn) path() *testkit.Derivation {
-	d := c.handshake.schedule
-	return testkit.Derive("path", testkit.Values{"root": d.Value("root_0"), "binder": d.Value("binder_0")})
+// path derives the traffic secrets of path 0 in the epoch of a root.
+func (c *Conn) path(root []byte) *testkit.Derivation {
+	return testkit.Derive("path", testkit.Values{"root": root, "binder": c.handshake.schedule.Value("binder_0")})
+}
+
+// addEpoch opens frames of the peer under the keys of an epoch from now on, and
+// returns our own keys of that epoch.
+func (c *Conn) addEpoch(root []byte, epoch uint64) testkit.Keys {
+	secrets := c.path(root)
+	ours := c.slotKeys(secrets.Value("ts_client"))
+	s := &slot{
+		name: SlotPath, keys: c.slotKeys(secrets.Value("ts_server")),
+		next: new(uint64), epoch: epoch, ours: ours.KeyID,
+	}
+	for _, other := range c.inbound {
+		if other.name == SlotPath {
+			s.next = other.next // the counter goes on across epochs
+		}
+	}
+	c.inbound = append(c.inbound, s)
+	c.outbound = append(c.outbound, ours)
+	c.logKeys(keylog.Entry{Epoch: uint32(epoch)}, secrets.Value("ts_client"), secrets.Value("ts_server"))
+	return ours
 }

@@ -88,6 +88,6 @@ func (c *Conn) deriveHandshakeKeys(raw []byte, body *testkit.Message) error {
 	d.Set("x25519_ss", x25519)
 	c.outbound = append(c.outbound, c.slotKeys(d.Value("c_hs")))
 	c.logKeys(keylog.Entry{Handshake: true}, d.Value("c_hs"), d.Value("s_hs"))
-	c.inbound = append(c.inbound, &slot{name: SlotHandshake, keys: c.slotKeys(d.Value("s_hs"))})
+	c.inbound = append(c.inbound, &slot{name: SlotHandshake, keys: c.slotKeys(d.Value("s_hs")), next: new(uint64)})
 	return nil
 }
