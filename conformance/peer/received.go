@@ -19,6 +19,7 @@ type Received struct {
 	At        time.Time          // when it was complete, by the Conn's clock
 	Slot      string             // SlotClear, SlotHandshake, SlotPath; "" if no key of ours fits
 	Plaintext *testkit.Plaintext // nil if it did not open
+	Message   *Message           // the message that this frame completes; nil if it opened none, or one that goes on
 	Opened    []byte             // the bytes of the plaintext
 	Parts     []testkit.Part     // every byte with its name; the plaintext in place of the payload
 }
@@ -175,6 +176,9 @@ func (c *Conn) receive(f *testkit.Frame, raw []byte) *Received {
 		}
 	}
 	r.Name = frameName(f, r.Plaintext)
+	if r.Slot == SlotPath && r.Plaintext != nil && !r.Plaintext.Prologue.Short() {
+		r.Message = c.incoming.take(r)
+	}
 	c.recorder.Received(r.Name, raw, fieldsOf(r.Parts, raw)...)
 	c.last = r
 	c.lint(r, s)
