@@ -49,5 +49,6 @@ func All() []conformance.Case {
 		disconnect(),
 		errorMessages(),
 		limits(),
+		rekey(),
 	)
 }

@@ -210,3 +210,6 @@ func pongWith(data []byte) func(*Received) bool {
 	want := HeartbeatBody(Pong, data)
 	return func(r *Received) bool { return r.Is(typeHeartbeat) && bytes.Equal(r.Plaintext.Body, want) }
 }
+
+// Rewind takes back the sequence numbers of the last drafts, which are not sent.
+func (s *Session) Rewind(drafts int) { s.sequence -= uint64(drafts) }
