@@ -115,13 +115,24 @@ func (sel Selection) covers(in instance) bool {
 // undeclared says why a case does not concern a peer with these declarations, or
 // is empty.
 func (sel Selection) undeclared(in instance) string {
+	for _, profile := range in.profiles() {
+		if !slices.Contains(sel.Profiles, profile) {
+			return "the peer does not declare profile " + profile
+		}
+	}
 	switch {
-	case !slices.Contains(sel.Profiles, in.Profile):
-		return "the peer does not declare profile " + in.Profile
 	case in.Unless != "" && slices.Contains(sel.Profiles, in.Unless):
 		return "the peer declares profile " + in.Unless + ", and the case is about a peer without it"
 	}
 	return ""
+}
+
+// profiles are those that a peer has to declare before it is asked the case.
+func (c *Case) profiles() []string {
+	if c.Needs == "" {
+		return []string{c.Profile}
+	}
+	return []string{c.Profile, c.Needs}
 }
 
 func (in instance) slow() bool { return slices.Contains(in.Labels, LabelSlow) }

@@ -6,6 +6,8 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+
+	"github.com/bpci/xtmp/conformance"
 )
 
 func (a app) listCommand() *cobra.Command {
@@ -46,8 +48,16 @@ func (a app) list(f *runFlags) error {
 		}
 		last = id
 		if c, ok := suite.Case(id); ok {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", c.ID, c.Level, c.Profile, c.Title, strings.Join(c.Proves, " "))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", c.ID, c.Level, profilesOf(c), c.Title, strings.Join(c.Proves, " "))
 		}
 	}
 	return w.Flush()
+}
+
+// profilesOf names what a peer has to declare before it is asked the case.
+func profilesOf(c conformance.Case) string {
+	if c.Needs != "" {
+		return c.Profile + "+" + c.Needs
+	}
+	return c.Profile
 }

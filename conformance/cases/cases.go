@@ -55,5 +55,6 @@ func All() []conformance.Case {
 		disconnect(),
 		errorMessages(),
 		limits(),
+		rekey(),
 	)
 }

@@ -170,7 +170,7 @@ func hintOfEitherKind() conformance.Case {
 			if x.Param("order") == "kind 2 first" {
 				hints = [2]conformance.Pin{two, one}
 			}
-			want := firstOf(x, one, two)
+			want := frontOf(x, one, two)
 			if x.Param("suites") == "03FFFFFF" {
 				want = two
 			}
@@ -192,9 +192,9 @@ func hintOf(pins ...conformance.Pin) []byte {
 	return hint
 }
 
-// firstOf says which of two identities the server has before the other: the one that
+// frontOf says which of two identities the server has before the other: the one that
 // it shows to a client which names both.
-func firstOf(x *conformance.Exchange, a, b conformance.Pin) conformance.Pin {
+func frontOf(x *conformance.Exchange, a, b conformance.Pin) conformance.Pin {
 	met := shownTo(x, conformance.Pin{}, offers(testkit.SuiteAES256GCM), func(h *peer.Hello) {
 		h.Body.Set("identity_hint", hintOf(a, b))
 	})

@@ -11,7 +11,7 @@ func twoPins(x *conformance.Exchange) (first, second conformance.Pin) {
 	if len(known) < 2 {
 		x.Unsupported("a second identity")
 	}
-	if a, b := known[0], known[1]; string(firstOf(x, a, b).Fingerprint) != string(b.Fingerprint) {
+	if a, b := known[0], known[1]; string(frontOf(x, a, b).Fingerprint) != string(b.Fingerprint) {
 		return a, b
 	}
 	return known[1], known[0]

@@ -34,7 +34,7 @@ func (c *Conn) ReadFlight(key []byte) (*Received, error) {
 	if err := c.verifyProofs(key, bodies); err != nil {
 		return r, err
 	}
-	c.inbound = append(c.inbound, &slot{name: SlotPath, keys: c.slotKeys(c.path().Value("ts_server"))})
+	c.addEpoch(c.handshake.schedule.Value("root_0"), 0)
 	return r, c.firstSince(from)
 }
 
@@ -97,8 +97,25 @@ func (c *Conn) verifyProofs(key []byte, bodies [][]byte) error {
 	return nil
 }
 
-// path derives the traffic secrets of path 0.
-func (c *Conn) path() *testkit.Derivation {
-	d := c.handshake.schedule
-	return testkit.Derive("path", testkit.Values{"root": d.Value("root_0"), "binder": d.Value("binder_0")})
+// path derives the traffic secrets of path 0 in the epoch of a root.
+func (c *Conn) path(root []byte) *testkit.Derivation {
+	return testkit.Derive("path", testkit.Values{"root": root, "binder": c.handshake.schedule.Value("binder_0")})
+}
+
+// addEpoch opens frames of the peer under the keys of an epoch from now on, and
+// returns our own keys of that epoch.
+func (c *Conn) addEpoch(root []byte, epoch uint64) testkit.Keys {
+	secrets := c.path(root)
+	ours := c.slotKeys(secrets.Value("ts_client"))
+	s := &slot{
+		name: SlotPath, keys: c.slotKeys(secrets.Value("ts_server")),
+		next: new(uint64), epoch: epoch, ours: ours.KeyID,
+	}
+	for _, other := range c.inbound {
+		if other.name == SlotPath {
+			s.next = other.next // the counter goes on across epochs
+		}
+	}
+	c.inbound = append(c.inbound, s)
+	return ours
 }

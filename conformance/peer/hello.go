@@ -50,6 +50,8 @@ const (
 	hsServerFlight  = 4
 	hsClientFinish  = 5
 	hsHandshakeDone = 6
+	hsRekeyInit     = 32
+	hsRekeyResp     = 33
 
 	flightIdentity  = 0x41
 	flightSignature = 0x42
@@ -62,6 +64,9 @@ const (
 
 	hintSize = 8
 )
+
+// BitAcceptDeflate in the flags of ClientHello says that we inflate.
+const BitAcceptDeflate = 0x0002
 
 // An exchange is what both hellos and the flight left behind.
 type exchange struct {

@@ -84,6 +84,6 @@ func (c *Conn) deriveHandshakeKeys(raw []byte, body *testkit.Message) error {
 	d.Set("SH", testkit.TranscriptMessage(hsServerHello, raw))
 	d.Set("mlkem_ss", shared)
 	d.Set("x25519_ss", x25519)
-	c.inbound = append(c.inbound, &slot{name: SlotHandshake, keys: c.slotKeys(d.Value("s_hs"))})
+	c.inbound = append(c.inbound, &slot{name: SlotHandshake, keys: c.slotKeys(d.Value("s_hs")), next: new(uint64)})
 	return nil
 }

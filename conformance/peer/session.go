@@ -17,18 +17,20 @@ type Session struct {
 	ID     uint64
 	NoPong bool // do not answer PING
 
-	keys     testkit.Keys // p0.c
-	sequence uint64       // next
-	mid      uint64       // next
+	keys     *testkit.Keys // p0.c of the epoch under which we seal
+	root     []byte        // of that epoch
+	epoch    uint64
+	sequence uint64 // next
+	mid      uint64 // next
+	fragID   uint64 // next
 }
 
 // Session returns the session of a connection whose flight was read. It sends
 // nothing: Handshake and a case that goes step by step send ClientFinish.
 func (c *Conn) Session() *Session {
-	return &Session{
-		Conn: c, ID: c.handshake.session,
-		keys: c.slotKeys(c.path().Value("ts_client")), mid: 1,
-	}
+	root := c.handshake.schedule.Value("root_0")
+	keys := c.slotKeys(c.path(root).Value("ts_client"))
+	return &Session{Conn: c, ID: c.handshake.session, keys: &keys, root: root, mid: 1}
 }
 
 // Schedule returns the key schedule of the handshake with all its values.
@@ -40,9 +42,9 @@ func (s *Session) Params() *testkit.Message { return s.handshake.params }
 // Identity returns ServerIdentity.
 func (s *Session) Identity() *testkit.Message { return s.handshake.identity }
 
-// Keys returns the keys of p0.c and p0.s.
+// Keys returns the keys of p0.c and p0.s in the epoch under which we seal.
 func (s *Session) Keys() (client, server testkit.Keys) {
-	return s.keys, s.slotKeys(s.path().Value("ts_server"))
+	return *s.keys, s.slotKeys(s.path(s.root).Value("ts_server"))
 }
 
 // HandshakeKeys returns the keys of hs.c and hs.s.
@@ -57,8 +59,8 @@ func (s *Session) Counters() (sequence, mid uint64) { return s.sequence, s.mid }
 // key, and false if there was none.
 func (s *Session) Received() (largest uint64, any bool) {
 	for _, in := range s.inbound {
-		if in.name == SlotPath && in.next > 0 {
-			return in.next - 1, true
+		if in.name == SlotPath && *in.next > 0 {
+			return *in.next - 1, true
 		}
 	}
 	return 0, false
@@ -70,7 +72,7 @@ func (s *Session) Draft(messageType uint8, flags uint16, body []byte) *Draft {
 	d := testkit.NewDraft(messageType, flags, s.stamps.at(s.clock()))
 	d.Plaintext.Body = body
 	d.Frame.Header.DefaultUint("session_id", s.ID)
-	d.Keys, d.Sequence = &s.keys, s.sequence
+	d.Keys, d.Sequence = s.keys, s.sequence
 	s.sequence++
 	if flags&testkit.FlagValue("REQUIRES_ACK") != 0 {
 		d.Plaintext.Prologue.DefaultUint("mid", s.mid)
@@ -113,6 +115,9 @@ func (s *Session) encode(d *Draft) []byte {
 	if mid := d.Mid(); mid != 0 && d.Frame.Flags()&testkit.FlagValue("REQUIRES_ACK") != 0 {
 		s.open[d.Frame.Sequence()] = mid
 		s.requests[mid] = d.Frame.Type()
+	}
+	for _, in := range s.inbound {
+		in.used = in.used || d.Keys != nil && in.name == SlotPath && string(in.ours) == string(d.Keys.KeyID)
 	}
 	s.sent, s.anySent = max(s.sent, d.Frame.Sequence()), true
 	return raw
@@ -159,6 +164,9 @@ const (
 	RekeyRequest  = 4
 )
 
+// Inflates reports whether the server has announced that it inflates.
+func (s *Session) Inflates() bool { return s.Params().Uint("policy")&policyInflates != 0 }
+
 // ErrorBody returns the body of an Error without token.
 func ErrorBody(code uint16, scope uint8, refSeq uint64, text string) []byte {
 	return testkit.Compose("error").
@@ -202,3 +210,6 @@ func pongWith(data []byte) func(*Received) bool {
 	want := HeartbeatBody(Pong, data)
 	return func(r *Received) bool { return r.Is(typeHeartbeat) && bytes.Equal(r.Plaintext.Body, want) }
 }
+
+// Rewind takes back the sequence numbers of the last drafts, which are not sent.
+func (s *Session) Rewind(drafts int) { s.sequence -= uint64(drafts) }
