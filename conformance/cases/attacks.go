@@ -32,9 +32,12 @@ func halfAnExchange() conformance.Case {
 		ID: "XC-0900", Title: "Keys that rest on one half of the key exchange alone are none.",
 		Proves: []string{"XTMP-HSK-049", "XTMP-KEY-015"}, Touches: []string{"XTMP-KEY-001"}, Control: controlHandshake,
 		Expect: closes("XTMP-HSK-049"),
-		Params: []conformance.Param{param("known", "ML-KEM-768 alone", "X25519 alone", "neither"), param("in place of the other", "zero", "random")},
-		Explain: explain("The exchange is hybrid so that recorded traffic stays closed when one half falls. Where one half does not reach the keys, "+
-			"that promise is empty.",
+		Params: []conformance.Param{
+			param("known", "ML-KEM-768 alone", "X25519 alone", "neither"),
+			param("in place of the other", "zero", "random"),
+		},
+		Explain: explain("The exchange is hybrid so that recorded traffic stays closed when one half falls. Where one half does not reach "+
+			"the keys, that promise is empty.",
 			"A handshake up to ServerFlight; then a ClientFinish with the keys and the MAC that follow when a shared secret is replaced.",
 			"the halves are concatenated and one is overwritten", "the extraction takes the first 32 bytes"),
 		Run: func(x *conformance.Exchange) {
@@ -70,10 +73,10 @@ func prefixTruncation() conformance.Case {
 		Proves: []string{"XTMP-ORD-022", "XTMP-ORD-028", "XTMP-ORD-001"}, Touches: []string{"XTMP-NON-008"}, Control: controlPing,
 		Expect: closes("XTMP-ORD-022", "XTMP-ORD-028"),
 		Params: []conformance.Param{param("missing", "1", "2", "31"), param("in their place", "nothing", "a clear frame", "ClientFinish again")},
-		Explain: explain("The attack called Terrapin put messages in before encryption began and took as many out behind, so that both ends counted "+
-			"alike. Here a slot counts its own frames from 0 and nothing else.",
-			"ClientFinish, then the frames of the session but for the first ones; where they were there is nothing, or frames that a stranger can "+
-				"make.",
+		Explain: explain("The attack called Terrapin put messages in before encryption began and took as many out behind, so that both ends "+
+			"counted alike. Here a slot counts its own frames from 0 and nothing else.",
+			"ClientFinish, then the frames of the session but for the first ones; where they were there is nothing, or frames that a stranger "+
+				"can make.",
 			"one counter runs over clear and sealed frames", "the first number of a session is taken as it comes"),
 		Run: func(x *conformance.Exchange) {
 			s := sessionBy(x, peer.Script{NoAck: true})
@@ -101,7 +104,9 @@ func reordered() conformance.Case {
 	return conformance.Case{
 		ID: "XC-0902", Title: "Frames that were taken out of a stream, or changed places in it, are noticed.",
 		Proves: []string{"XTMP-ORD-022", "XTMP-ORD-003"}, Control: controlPing, Expect: closes("XTMP-ORD-022"),
-		Params: []conformance.Param{param("stream", "second missing", "second and third exchanged", "last two exchanged", "first again and second missing")},
+		Params: []conformance.Param{
+			param("stream", "second missing", "second and third exchanged", "last two exchanged", "first again and second missing"),
+		},
 		Explain: explain("On TCP nothing gets lost by itself; a stream with a gap was cut by somebody who chose what to cut.",
 			"Four requests in one write, of which one was left out or two changed places; of the frames behind the gap none may be answered.",
 			"requests are executed in whatever order they come", "a gap is waited for, as on UDP"),
@@ -131,8 +136,8 @@ func sameHelloTwice() conformance.Case {
 		ID: "XC-0903", Title: "The same ClientHello twice gives two sessions that share nothing, and the first goes on.",
 		Proves: []string{"XTMP-HDR-014"}, Touches: []string{"XTMP-KEY-006", "XTMP-HSK-033"}, Expect: accepts(),
 		Params: []conformance.Param{param("first", "is established", "waits for ClientFinish")},
-		Explain: explain("Who repeats a recorded ClientHello must reach neither the session that came of it nor its keys. That is what the server's own "+
-			"random numbers are for.",
+		Explain: explain("Who repeats a recorded ClientHello must reach neither the session that came of it nor its keys. That is what the "+
+			"server's own random numbers are for.",
 			"A ClientHello, byte for byte, on two connections with a handshake each. Ids, shares, secrets, exporters and reset tokens are "+
 				"compared, and the first session answers a PING after the second came about.",
 			"ServerHello is kept for a client that asks again", "the server's share is the same for a time",
@@ -178,8 +183,8 @@ func quietBeforeFinish() conformance.Case {
 	return conformance.Case{
 		ID: "XC-0904", Title: "Before ClientFinish a client gets ServerHello and ServerFlight, and not a byte more.",
 		Proves: []string{"XTMP-HSK-053", "XTMP-HSK-022"}, Touches: []string{"XTMP-HSK-089"}, Expect: accepts(),
-		Explain: explain("What a stranger can make a server send is bounded; a server that goes on talking before the client has proved itself can be "+
-			"turned against others, and tells what it should keep.",
+		Explain: explain("What a stranger can make a server send is bounded; a server that goes on talking before the client has proved "+
+			"itself can be turned against others, and tells what it should keep.",
 			"A ClientHello, a pause after ServerFlight, and then the rest of the handshake.",
 			"HandshakeDone or a push is sent with the flight", "a PING asks whether the client is still there"),
 		Run: func(x *conformance.Exchange) {
@@ -202,11 +207,12 @@ func controlForged() conformance.Case {
 		Proves: []string{"XTMP-ORD-028", "XTMP-ORD-001"}, Touches: []string{"XTMP-HDR-031", "XTMP-ERR-019"}, Control: controlPing,
 		Expect: closes("XTMP-ORD-028", "XTMP-ORD-001"),
 		Params: []conformance.Param{param(
-			"message", "Error HANDSHAKE_FAILED 1", "Error SERVER_BUSY 0", "Error SESSION_EXPIRED 2", "Error PROTOCOL_VIOLATION 2", "Error MALFORMED 0",
+			"message", "Error HANDSHAKE_FAILED 1", "Error SERVER_BUSY 0", "Error SESSION_EXPIRED 2", "Error PROTOCOL_VIOLATION 2",
+			"Error MALFORMED 0",
 			"Error INTERNAL 2", "Disconnect", "PING", "Ack", "request", "extension",
 		), param("session_id", "ours", "zero")},
-		Explain: explain("Stacks of other protocols obeyed alerts and resets that anyone could write into the connection. Here a clear frame in a session "+
-			"says only that somebody did.",
+		Explain: explain("Stacks of other protocols obeyed alerts and resets that anyone could write into the connection. Here a clear frame "+
+			"in a session says only that somebody did.",
 			"A frame without key_id, nonce and tag with the body of a correct control message, and the checksum of a clear frame.",
 			"a clear Error ends the session with the code that it names", "clear frames of control types are ignored and the session goes on"),
 		Run: func(x *conformance.Exchange) {
@@ -229,8 +235,8 @@ func confusedRole() conformance.Case {
 		Params: []conformance.Param{
 			param("message", "ServerHello", "ServerFlight", "HandshakeDone", "RekeyResp", "AttachAck", "reply"), param("key", "handshake", "path"),
 		},
-		Explain: explain("A server of another protocol let clients in who sent it the message that says \"you are in\". One table says which role sends "+
-			"what, and in which state.",
+		Explain: explain("A server of another protocol let clients in who sent it the message that says \"you are in\". One table says which "+
+			"role sends what, and in which state.",
 			"In place of ClientFinish a frame that only a server sends, under the client's handshake key or its path key.",
 			"messages are dispatched by type and hs_type without asking who sends them", "HandshakeDone sets the state, whoever sends it"),
 		Run: func(x *conformance.Exchange) {

@@ -28,8 +28,8 @@ func heartbeatOverRead() conformance.Case {
 		ID: "XC-0910", Title: "A PONG holds the bytes of its PING and none that were there before.",
 		Proves: []string{"XTMP-HBT-004", "XTMP-HBT-005"}, Expect: accepts(),
 		Params: []conformance.Param{param("before", "a long PING", "a long request", "fragments of a write")},
-		Explain: explain("The bug called Heartbleed answered with what lay behind a short message in memory. Here length is that of the frame, and what "+
-			"stood in the buffer before is somebody's secret.",
+		Explain: explain("The bug called Heartbleed answered with what lay behind a short message in memory. Here length is that of the "+
+			"frame, and what stood in the buffer before is somebody's secret.",
 			"A frame full of one byte, then PINGs of 0 to 4 bytes of data; each PONG is compared to its end.",
 			"the answer is built in the buffer of the frame before it", "a PONG has at least some size"),
 		Run: func(x *conformance.Exchange) {
@@ -95,8 +95,8 @@ func lengthEdges() conformance.Case {
 			param("state", "first frame", "before ClientFinish", "session", "session, as Error"),
 			param("payload_length", hexes(8, 1<<24-1, 1<<24, 1<<24+1, 1<<31-1, 1<<31, 1<<31+1, 1<<32-97, 1<<32-96, 1<<32-1)...),
 		},
-		Explain: explain("Length plus 96 runs over in 32 bits, and a length above 2^31 is negative for some; the memory that is then asked for, or the "+
-			"place that is then read, is the attacker's choice.",
+		Explain: explain("Length plus 96 runs over in 32 bits, and a length above 2^31 is negative for some; the memory that is then asked "+
+			"for, or the place that is then read, is the attacker's choice.",
 			"The 96 bytes of a frame that announces so many bytes, and nothing behind them.",
 			"the length is added before it is compared", "it is compared as a signed number", "the payload is waited for"),
 		Run: func(x *conformance.Exchange) {
@@ -144,7 +144,8 @@ func boundReplies() conformance.Case {
 		ID: "XC-0913", Title: "Many mistakes at once get one answer, and it is the first one's.",
 		Proves: []string{"XTMP-ERR-027", "XTMP-ERR-029", "XTMP-ERR-030"}, Touches: []string{"XTMP-ERR-013"}, Control: controlPing,
 		Expect: violates("PROTOCOL_VIOLATION", "XTMP-ERR-027"), Params: []conformance.Param{param("violations", "2", "200")},
-		Explain: explain("An answer to each would let a small write fetch a large one, and would tell an attacker how far each of his tries came.",
+		Explain: explain("An answer to each would let a small write fetch a large one, and would tell an attacker how far each of his tries "+
+			"came.",
 			"A write of many Heartbeats of 65 bytes, each of them a violation.",
 			"frames of one read are all judged before the session ends", "an Error is sent for each"),
 		Run: func(x *conformance.Exchange) {

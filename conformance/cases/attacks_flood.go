@@ -47,8 +47,8 @@ func helloFlood() conformance.Case {
 	return conformance.Case{
 		ID: "XC-0930", Title: "While one host sends ClientHellos without end, another is served.",
 		Proves: []string{"XTMP-LIM-005"}, Touches: []string{"XTMP-LIM-011", "XTMP-ORD-014"}, Disruptive: true, Expect: accepts(),
-		Explain: explain("A handshake costs the server two key exchanges and a signature, and the client one packet. What one host may ask for is bounded, "+
-			"so that the rest is left for others.",
+		Explain: explain("A handshake costs the server two key exchanges and a signature, and the client one packet. What one host may ask "+
+			"for is bounded, so that the rest is left for others.",
 			"A crowd of connections from one address with a ClientHello each, which nobody goes on with; then a handshake from another address.",
 			"half-open handshakes are counted for all hosts together", "the work is done before the source is looked at"),
 		Run: func(x *conformance.Exchange) {
@@ -63,9 +63,10 @@ func claimedLengths() conformance.Case {
 		ID: "XC-0931", Title: "While one host announces 16 MiB on many connections, another is served.",
 		Proves: []string{"XTMP-ORD-009"}, Touches: []string{"XTMP-ORD-013", "XTMP-LIM-011", "XTMP-HSK-076"}, Disruptive: true, Expect: accepts(),
 		Params: []conformance.Param{param("payload_length", "8208", "65600", "16777216", "4294967295")},
-		Explain: explain("Memory that is taken for a length which was only announced is taken by 96 bytes; a few hundred connections fetch all there is.",
-			"A crowd of connections from one address, each with the 96 bytes of a first frame that announces so much, and half of its bytes where that "+
-				"is allowed; then a handshake from another address.",
+		Explain: explain("Memory that is taken for a length which was only announced is taken by 96 bytes; a few hundred connections fetch "+
+			"all there is.",
+			"A crowd of connections from one address, each with the 96 bytes of a first frame that announces so much, and half of its bytes "+
+				"where that is allowed; then a handshake from another address.",
 			"the buffer is made as long as the header says", "the length is judged when the payload is there"),
 		Run: func(x *conformance.Exchange) {
 			crowdOf(x, crowd, func(_ int, c *peer.Conn) {
@@ -84,10 +85,10 @@ func slowConnections() conformance.Case {
 		Proves: []string{"XTMP-HSK-077"}, Touches: []string{"XTMP-HSK-088", "XTMP-ORD-004", "XTMP-LIM-005"}, Disruptive: true,
 		Timer: "T_HANDSHAKE_TCP", Expect: accepts(),
 		Params: []conformance.Param{param("bytes", "0", "1", "95", "97")},
-		Explain: explain("Slowloris needs no bandwidth: it asks for a place and never finishes its sentence. A place before the handshake has an end, "+
-			"and one host has few of them.",
-			"A crowd of connections from one address that send so many bytes of a ClientHello and then one more each now and again; then a handshake "+
-				"from another address.",
+		Explain: explain("Slowloris needs no bandwidth: it asks for a place and never finishes its sentence. A place before the handshake "+
+			"has an end, and one host has few of them.",
+			"A crowd of connections from one address that send so many bytes of a ClientHello and then one more each now and again; then a "+
+				"handshake from another address.",
 			"a byte that arrives gives the connection new time", "a connection counts only once its first frame is whole"),
 		Run: func(x *conformance.Exchange) {
 			var open []*peer.Conn
@@ -111,10 +112,10 @@ func rapidCycles() conformance.Case {
 		ID: "XC-0933", Title: "A host that opens sessions, asks and leaves at once leaves nothing behind.",
 		Proves: []string{"XTMP-LIM-010", "XTMP-DSC-007"}, Touches: []string{"XTMP-LIM-011"}, Disruptive: true, Expect: accepts(),
 		Params: []conformance.Param{param("end", "Disconnect", "reset", "close", "violation")},
-		Explain: explain("HTTP/2 servers were brought down by requests that were taken back at once: the work began, and nothing bounded how often. What a "+
-			"connection counted has to be given back when it ends, and no later.",
-			"One address, more sessions one after another than it may have at once; in each a burst of requests and the end in the same write. After "+
-				"that it is served, and so is another.",
+		Explain: explain("HTTP/2 servers were brought down by requests that were taken back at once: the work began, and nothing bounded how "+
+			"often. What a connection counted has to be given back when it ends, and no later.",
+			"One address, more sessions one after another than it may have at once; in each a burst of requests and the end in the same write. "+
+				"After that it is served, and so is another.",
 			"work of a session that ended goes on", "a place is given back when the last reply was written"),
 		Run: func(x *conformance.Exchange) {
 			for range 3 * size("connections_per_client") {
@@ -161,8 +162,8 @@ func unreadAnswers() conformance.Case {
 		ID: "XC-0934", Title: "While one client asks without reading the answers, others are served.",
 		Proves: []string{"XTMP-HBT-004"}, Touches: []string{"XTMP-LIM-011", "XTMP-HBT-006"}, Disruptive: true, Expect: accepts(),
 		Params: []conformance.Param{param("frame", "PING", "PATH_CHALLENGE", "request")},
-		Explain: explain("Answers that nobody takes pile up somewhere. A server that keeps them all can be filled by one client, and one that waits for it "+
-			"can be stopped by one.",
+		Explain: explain("Answers that nobody takes pile up somewhere. A server that keeps them all can be filled by one client, and one "+
+			"that waits for it can be stopped by one.",
 			"Many thousand small frames that have to be answered, on a connection that is not read; then a handshake and a PING from another "+
 				"address, and the end of the first connection.",
 			"the write of an answer blocks the loop that serves all", "answers are queued without a bound"),

@@ -87,7 +87,8 @@ func everyFrameElsewhere() conformance.Case {
 		Proves: []string{"XTMP-ORD-016", "XTMP-ORD-017"}, Touches: []string{"XTMP-NON-005"}, Control: controlPing,
 		Expect: closes("XTMP-ORD-016", "XTMP-ORD-017"),
 		Params: []conformance.Param{replayed(), param("session_id", "as it was", "rewritten", "authenticated")},
-		Explain: explain("Two sessions of one server, or of one client, count alike and look alike; nothing but their keys keeps a frame in its own.",
+		Explain: explain("Two sessions of one server, or of one client, count alike and look alike; nothing but their keys keeps a frame in "+
+			"its own.",
 			"The next frame of another live session: as it is, with the session_id of this one written over it, or sealed with that session_id "+
 				"under the other session's key.",
 			"keys are found by key_id alone, in a table of the whole server", "session_id is compared and key_id is not"),
@@ -112,10 +113,11 @@ func everyFrameReflected() conformance.Case {
 		Proves: []string{"XTMP-ORD-017", "XTMP-ORD-028"}, Touches: []string{"XTMP-ORD-001"}, Control: controlPing,
 		Expect: closes("XTMP-ORD-017", "XTMP-ORD-028"),
 		Params: []conformance.Param{
-			param("frame", "ServerHello", "ServerFlight", "HandshakeDone", "PONG", "reply", "Ack", "Error"), param("to", "its own session", "another session"),
+			param("frame", "ServerHello", "ServerFlight", "HandshakeDone", "PONG", "reply", "Ack", "Error"), param("to", "its own session",
+				"another session"),
 		},
-		Explain: explain("The attack called Selfie made an endpoint talk to itself. Directions and sessions have keys of their own, so what a server sealed "+
-			"opens for nobody who sends to it.",
+		Explain: explain("The attack called Selfie made an endpoint talk to itself. Directions and sessions have keys of their own, so what "+
+			"a server sealed opens for nobody who sends to it.",
 			"A frame of the server, byte for byte, sent back in its session or in another one.",
 			"a receiver looks a key up among all keys of the session", "server-only types are refused after the frame was acted on"),
 		Run: func(x *conformance.Exchange) {
@@ -175,10 +177,11 @@ func wrongSlot() conformance.Case {
 		Proves: []string{"XTMP-ORD-017", "XTMP-HSK-049"}, Touches: []string{"XTMP-NON-005"}, Control: controlPing,
 		Expect: closes("XTMP-ORD-017", "XTMP-HSK-049"),
 		Params: []conformance.Param{
-			param("slot", "client handshake", "server handshake", "server path", "client attach", "server attach", "exporter"), param("state", "session", "before ClientFinish"),
+			param("slot", "client handshake", "server handshake", "server path", "client attach", "server attach", "exporter"), param("state",
+				"session", "before ClientFinish"),
 		},
-		Explain: explain("Each slot has a key for one purpose; a receiver that takes what opens under any of them lets one step of the protocol stand for "+
-			"another.",
+		Explain: explain("Each slot has a key for one purpose; a receiver that takes what opens under any of them lets one step of the "+
+			"protocol stand for another.",
 			"In a session a PING, or before it a ClientFinish, sealed with the key and key_id of another slot and the number that would be due.",
 			"handshake keys live on after the handshake", "attach keys are installed though Attach is not implemented"),
 		Run: func(x *conformance.Exchange) {

@@ -154,11 +154,12 @@ func suitesControl() conformance.Case {
 		Proves:  []string{"XTMP-SUI-005", "XTMP-TRU-020"},
 		Touches: []string{"XTMP-SUI-006", "XTMP-SUI-007", "XTMP-SUI-008", "XTMP-KEY-016", "XTMP-KEY-017", "XTMP-HDR-005"},
 		Profile: profileSuites, Expect: accepts(), Params: []conformance.Param{uses("2 kind 2", "3 kind 2", "1 kind 2")},
-		Explain: explain("A suite that works for the handshake and not for the frames behind it, or for one direction only, is found by "+
-			"the first user who chooses it.",
-			"A ClientHello that offers the suite alone and hints at an identity of the kind; then ClientFinish, a PING, a request of an "+
-				"unknown type and a reliable extension frame.",
-			"the handshake slots are sealed with suite 1 whatever was chosen", "suite 2 is XChaCha20-Poly1305, or takes the 24 bytes of the nonce field",
+		Explain: explain("A suite that works for the handshake and not for the frames behind it, or for one direction only, is found by the "+
+			"first user who chooses it.",
+			"A ClientHello that offers the suite alone and hints at an identity of the kind; then ClientFinish, a PING, a request of an unknown "+
+				"type and a reliable extension frame.",
+			"the handshake slots are sealed with suite 1 whatever was chosen", "suite 2 is XChaCha20-Poly1305, or takes the 24 bytes of the "+
+				"nonce field",
 			"suite 3 calls for another key exchange", "a kind-2 identity is not allowed for suites 1 and 2"),
 		Run: func(x *conformance.Exchange) {
 			suite, kind := use(x)

@@ -35,7 +35,9 @@ func (d *Document) WriteText(w io.Writer, style Style) error {
 
 // unrun reports whether a verdict is about the target's declarations or the user's
 // wish and not about what the target did.
-func unrun(v conformance.Verdict) bool { return v == conformance.Skipped || v == conformance.Unsupported }
+func unrun(v conformance.Verdict) bool {
+	return v == conformance.Skipped || v == conformance.Unsupported
+}
 
 // A text writes lines and remembers the first error.
 type text struct {
