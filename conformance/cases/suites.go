@@ -44,7 +44,7 @@ func use(x *conformance.Exchange) (suite, kind uint8) {
 func pinOf(x *conformance.Exchange, kind uint8) conformance.Pin {
 	for _, pin := range pins(x) {
 		if pin.Kind == 0 {
-			pin.Kind = uint8(shownTo(x, pin).Uint("kind"))
+			pin.Kind = kindOf(x, pin)
 		}
 		if pin.Kind == kind {
 			return pin
@@ -55,6 +55,20 @@ func pinOf(x *conformance.Exchange, kind uint8) conformance.Pin {
 	}
 	x.Inconclusive("no identity of kind 2 is known: READY or --pin has to name it")
 	return conformance.Pin{}
+}
+
+// kindOf returns the kind that an identity has by its own words, 0 if it says none.
+// What else is wrong with it is left to the cases that ask for it.
+func kindOf(x *conformance.Exchange, pin conformance.Pin) uint8 {
+	c := dialPinned(x, pin)
+	_, err := c.Handshake(peer.Script{Lenient: true})
+	send(x, c.Close())
+	identity := c.Identity()
+	if identity == nil || string(identity.Bytes("fingerprint")) != string(pin.Fingerprint) {
+		x.Note("the kind of a pinned identity was not learned: %v", err)
+		return 0
+	}
+	return uint8(identity.Uint("kind"))
 }
 
 // pins are the identities that the server is known by; at least the one that it
@@ -213,7 +227,7 @@ func suiteManyFrames() conformance.Case {
 		Proves: []string{"XTMP-SUI-005"}, Touches: []string{"XTMP-NON-003", "XTMP-NON-009", "XTMP-KEY-006"},
 		Profile: profileSuites, Expect: accepts(), Params: []conformance.Param{uses("2 kind 2", "3 kind 2", "1 kind 2")},
 		Explain: explain("One repeated nonce gives away the difference of two plaintexts and, with it, the key of the tag.",
-			"Two sessions with 300 PINGs each, so that the lowest byte of the counter runs over; key_id and nonce of every sealed frame that "+
+			"Two sessions, one of them with 260 PINGs, so that the lowest byte of the counter runs over; key_id and nonce of every sealed frame that "+
 				"comes back are compared.",
 			"the counter is one byte, or is XORed into other bytes of the iv", "the handshake slot and the path slot share a key",
 			"keys are derived from what two sessions have in common"),
@@ -221,10 +235,10 @@ func suiteManyFrames() conformance.Case {
 			suite, kind := use(x)
 			pin := pinOf(x, kind)
 			seen := map[string]bool{}
-			for range 2 {
+			for _, pings := range []int{260, 8} {
 				s := sessionPinned(x, pin, offers(suite))
 				frames := []*peer.Received{s.Last()}
-				for range 300 {
+				for range pings {
 					before, err := s.Ping(x.Entropy("ping").Bytes(8))
 					x.Judge(observe(x, err, conformance.BudgetReply))
 					frames = append(append(frames, before...), s.Last())
