@@ -293,7 +293,8 @@ func (s *session) finish() bool {
 	s.in, s.out = testkit.DeriveKeys(path.Value("ts_client")).For(s.suite), testkit.DeriveKeys(path.Value("ts_server")).For(s.suite)
 	s.sequence = 0
 	reliable := testkit.FlagValue("REQUIRES_ACK")
-	return s.send(handshakeAck, reliable, s.plain(handshakeAck, reliable, 6, testkit.Compose("handshake_done").SetUint("server_time", now()).Encode()))
+	done := testkit.Compose("handshake_done").SetUint("server_time", now()).Encode()
+	return s.send(handshakeAck, reliable, s.plain(handshakeAck, reliable, 6, done))
 }
 
 // plain is the plaintext of a handshake message.

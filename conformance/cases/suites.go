@@ -227,8 +227,8 @@ func suiteManyFrames() conformance.Case {
 		Proves: []string{"XTMP-SUI-005"}, Touches: []string{"XTMP-NON-003", "XTMP-NON-009", "XTMP-KEY-006"},
 		Profile: profileSuites, Expect: accepts(), Params: []conformance.Param{uses("2 kind 2", "3 kind 2", "1 kind 2")},
 		Explain: explain("One repeated nonce gives away the difference of two plaintexts and, with it, the key of the tag.",
-			"Two sessions, one of them with 260 PINGs, so that the lowest byte of the counter runs over; key_id and nonce of every sealed frame that "+
-				"comes back are compared.",
+			"Two sessions, one of them with 260 PINGs, so that the lowest byte of the counter runs over; key_id and nonce of every sealed frame "+
+				"that comes back are compared.",
 			"the counter is one byte, or is XORed into other bytes of the iv", "the handshake slot and the path slot share a key",
 			"keys are derived from what two sessions have in common"),
 		Run: func(x *conformance.Exchange) {
