@@ -50,5 +50,7 @@ func All() []conformance.Case {
 		errorMessages(),
 		limits(),
 		rekey(),
+		probeCases(),
+		needingProbe(),
 	)
 }
