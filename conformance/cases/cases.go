@@ -56,5 +56,7 @@ func All() []conformance.Case {
 		errorMessages(),
 		limits(),
 		rekey(),
+		probeCases(),
+		needingProbe(),
 	)
 }
