@@ -47,7 +47,7 @@ func judge(t *testing.T, s *server, sel conformance.Selection) []conformance.Res
 
 func everything() conformance.Selection {
 	return conformance.Selection{
-		Run: []string{"XC-07*", "XC-08*"}, Profiles: []string{"core", "suites", "integrity-only"},
+		Run: []string{"XC-10*", "XC-08*"}, Profiles: []string{"core", "suites", "integrity-only"},
 	}
 }
 
@@ -56,7 +56,7 @@ func everything() conformance.Selection {
 func TestConformingServerPasses(t *testing.T) {
 	hybrid, first, second := identities()
 	choice := everything()
-	choice.Run = []string{"XC-1000", "XC-071*", "XC-073*", "XC-080*"}
+	choice.Run = []string{"XC-1000", "XC-101*", "XC-103*", "XC-080*"}
 	for _, test := range []struct {
 		ids []testkit.Identity
 		sel conformance.Selection
