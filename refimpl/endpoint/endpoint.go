@@ -58,6 +58,8 @@ type Endpoint struct {
 	bits    uint8
 	conns   []*conn // by ConnID, nil if free
 	free    []ConnID
+	seats   seats
+	gone    []*conn // lost since the last Advance; events may still name their sessions
 	ids     map[uint64]ConnID
 	timers  timers
 	dirty   []ConnID
@@ -75,6 +77,33 @@ type conn struct {
 	used     bool          // since the set was last looked through
 	slot     int           // index in the heap
 	dirty    bool
+}
+
+// seats are connections that are free, made in blocks and used again, as those of
+// sessions are.
+type seats []*conn
+
+// seatBlock is the number of connections that are made at once.
+const seatBlock = 64
+
+func (f *seats) take() *conn {
+	if len(*f) == 0 {
+		block := make([]conn, seatBlock)
+		for i := range block {
+			*f = append(*f, &block[i])
+		}
+	}
+	last := len(*f) - 1
+	c := (*f)[last]
+	*f = (*f)[:last]
+	return c
+}
+
+// give takes back a connection that is gone, and its session.
+func (f *seats) give(c *conn) {
+	c.session.Recycle()
+	*c = conn{}
+	*f = append(*f, c)
 }
 
 // path0 is the path of every connection: sessions have one path so far.
@@ -127,7 +156,8 @@ func (e *Endpoint) Open(now session.Now, source netip.Addr) (ConnID, bool) {
 	if e.closing {
 		return 0, false
 	}
-	c := &conn{session: session.NewServer(&e.cfg, now, source)}
+	c := e.seats.take()
+	c.session = session.NewServer(&e.cfg, now, source)
 	if n := len(e.free); n > 0 {
 		c.id, e.free = e.free[n-1], e.free[:n-1]
 		e.conns[c.id] = c
@@ -159,6 +189,7 @@ func (e *Endpoint) Lost(now session.Now, id ConnID) {
 	e.active.leave(c)
 	e.conns[id] = nil
 	e.free = append(e.free, id)
+	e.gone = append(e.gone, c)
 }
 
 // Advance does what is due at now.
@@ -185,6 +216,11 @@ func (e *Endpoint) Advance(now session.Now) {
 	}
 	e.woken()
 	e.active.rest(now)
+	for _, c := range e.gone {
+		e.seats.give(c)
+	}
+	clear(e.gone)
+	e.gone = e.gone[:0]
 }
 
 // woken collects what sessions got outside their own inputs.
