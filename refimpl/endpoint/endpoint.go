@@ -59,7 +59,8 @@ type Endpoint struct {
 	conns   []*conn // by ConnID, nil if free
 	free    []ConnID
 	seats   seats
-	gone    []*conn // lost since the last Advance; events may still name their sessions
+	gone    []*conn // lost since the last Advance: events may still name their sessions
+	vacant  []*conn // lost before that
 	ids     map[uint64]ConnID
 	timers  timers
 	dirty   []ConnID
@@ -216,11 +217,11 @@ func (e *Endpoint) Advance(now session.Now) {
 	}
 	e.woken()
 	e.active.rest(now)
-	for _, c := range e.gone {
+	for _, c := range e.vacant {
 		e.seats.give(c)
 	}
-	clear(e.gone)
-	e.gone = e.gone[:0]
+	clear(e.vacant)
+	e.gone, e.vacant = e.vacant[:0], e.gone
 }
 
 // woken collects what sessions got outside their own inputs.
@@ -318,13 +319,17 @@ func (e *Endpoint) AppendOutput(now session.Now, id ConnID, dst []byte) ([]byte,
 	return dst, c.session.Fate(path0)
 }
 
+// Source returns where connection id came from.
+func (e *Endpoint) Source(id ConnID) netip.Addr { return e.conns[id].session.Source() }
+
 // Fate says what becomes of connection id once its output is written.
 func (e *Endpoint) Fate(id ConnID) session.Fate { return e.conns[id].session.Fate(path0) }
 
 // HasOutput reports whether AppendOutput would append something.
 func (e *Endpoint) HasOutput(id ConnID) bool { return e.conns[id].session.HasOutput(path0) }
 
-// NextEvent returns the next event, if any.
+// NextEvent returns the next event, if any. Its Session is good until the Advance
+// after the next.
 func (e *Endpoint) NextEvent() (Event, bool) {
 	if len(e.events) == 0 {
 		return Event{}, false
