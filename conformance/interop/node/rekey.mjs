@@ -78,7 +78,7 @@ class Epochs {
 }
 
 export class ServerRekey extends Epochs {
-  #tsServer = null; // to seal under once the rekey is confirmed
+  tsServer = null; // to seal under once the rekey is confirmed
   #askedAt = null; // REKEY_REQUEST was sent, and no rekey has served it
   #sendHeartbeat;
   lastInit = null; // when the RekeyInit before arrived
@@ -107,7 +107,7 @@ export class ServerRekey extends Epochs {
     const { ts_client: tsClient, ts_server: tsServer } = this.next(body, resp, mlkemShared, shared);
     for (const secret of Object.values(entropy)) secret.fill(0);
     this.slots.open.prepare(tsClient);
-    this.#tsServer = tsServer;
+    this.tsServer = tsServer;
     this.deadlines.clear('rekey-ask');
     this.watch();
     return resp;
@@ -116,8 +116,8 @@ export class ServerRekey extends Epochs {
   // confirmed switches to the new keys for everything that is sealed from now on.
   // [XTMP-RKY-022] [XTMP-RKY-023]
   confirmed() {
-    this.slots.seal.rekey(this.#tsServer);
-    this.#tsServer = null;
+    this.slots.seal.rekey(this.tsServer);
+    this.tsServer = null;
     this.#askedAt = null;
     this.deadlines.clear('key-limit');
   }
