@@ -1,7 +1,7 @@
 // What a client adds to a session: HandshakeDone, calls and their replies, pushes,
 // rekey, pings, and the two reasons for which a client sends a PING on its own.
 
-import { BIT, ERROR, FLAG, HEARTBEAT, HS, LIMIT, TIMER, TYPE, isRequestType } from './codes.mjs';
+import { BIT, ERROR, HEARTBEAT, HS, LIMIT, TIMER, TYPE, isRequestType } from './codes.mjs';
 import { deflated, inflate } from './compression.mjs';
 import { CheckFailed, Malformed } from './frame.mjs';
 import { decodeError, splitEnvelope } from './messages.mjs';

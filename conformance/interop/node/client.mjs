@@ -12,7 +12,7 @@ import { ERROR, LIMIT, SUITE, TIMER, TYPE } from './codes.mjs';
 import { SessionClock, skewed, wallClock } from './clock.mjs';
 import { ClientSession } from './client-session.mjs';
 import { Connection } from './connection.mjs';
-import { CheckFailed, Malformed, checkChecksum, checkMagic, checkTypeAndFlags, checkVersion, isClear } from './frame.mjs';
+import { CheckFailed, checkChecksum, checkMagic, checkTypeAndFlags, checkVersion, isClear } from './frame.mjs';
 import { ClientHandshake, suitesFor } from './handshake.mjs';
 import { HandshakeFailure, parseEndpoint, parsePins, pinsFor } from './identity.mjs';
 import { decodeError } from './messages.mjs';

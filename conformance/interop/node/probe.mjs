@@ -2,7 +2,7 @@
 
 import { ERROR, LIMIT, TYPE } from './codes.mjs';
 import { Malformed } from './frame.mjs';
-import { decodeProbe, encodeProbe, u32 } from './messages.mjs';
+import { decodeProbe, encodeProbe } from './messages.mjs';
 
 export const OP = Object.freeze({ ECHO: 0, SINK: 1, SOURCE: 2, FAIL: 3, DELAY: 4, STREAM: 5 });
 
@@ -130,5 +130,3 @@ export class Probe {
     }
   }
 }
-
-export const subIdData = (subId) => u32(subId);

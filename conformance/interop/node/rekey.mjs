@@ -79,7 +79,8 @@ class Epochs {
 
 export class ServerRekey extends Epochs {
   tsServer = null; // to seal under once the rekey is confirmed
-  #askedAt = null; // REKEY_REQUEST was sent, and no rekey has served it
+  #asking = false; // no rekey has served what ask was called for
+  #lastAsked = null; // when REKEY_REQUEST was sent
   #sendHeartbeat;
   lastInit = null; // when the RekeyInit before arrived
 
@@ -118,21 +119,29 @@ export class ServerRekey extends Epochs {
   confirmed() {
     this.slots.seal.rekey(this.tsServer);
     this.tsServer = null;
-    this.#askedAt = null;
+    this.#asking = false;
     this.deadlines.clear('key-limit');
   }
 
-  // ask asks for a rekey, and again until a RekeyInit arrives. [XTMP-RKY-014] … [XTMP-RKY-016]
+  // ask asks for a rekey, and again until a RekeyInit arrives. [XTMP-RKY-014] [XTMP-RKY-015]
   ask() {
-    if (this.pending !== null || this.#askedAt !== null) return;
-    this.#askedAt = this.elapsed();
-    this.deadlines.set('key-limit', TIMER.T_KEY_LIMIT, () => this.end(ERROR.KEY_LIMIT));
-    this.#askOnce();
+    if (this.pending !== null || this.#asking) return;
+    this.#asking = true;
+    const since = this.#lastAsked === null ? Infinity : Number(this.elapsed() - this.#lastAsked) / 1000;
+    if (since >= TIMER.T_REKEY_ASK) this.#send();
+    else this.deadlines.set('rekey-ask', TIMER.T_REKEY_ASK - since, () => this.#send());
   }
 
-  #askOnce() {
+  #send() {
     this.#sendHeartbeat(HEARTBEAT.REKEY_REQUEST, Buffer.alloc(0));
-    this.deadlines.set('rekey-ask', TIMER.T_REKEY_ASK, () => this.#askOnce());
+  }
+
+  // asked: a REKEY_REQUEST is handed over. [XTMP-RKY-016]
+  asked() {
+    this.#lastAsked = this.elapsed();
+    if (this.pending !== null || !this.#asking) return;
+    if (!this.deadlines.has('key-limit')) this.deadlines.set('key-limit', TIMER.T_KEY_LIMIT, () => this.end(ERROR.KEY_LIMIT));
+    this.deadlines.set('rekey-ask', TIMER.T_REKEY_ASK, () => this.#send());
   }
 }
 

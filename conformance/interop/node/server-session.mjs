@@ -1,7 +1,7 @@
 // What a server adds to a session: requests, Probe, types that it does not implement,
 // wrong roles, rekey, pushes, the PING after silence.
 
-import { ERROR, FLAG, HEARTBEAT, HS, LIMIT, SCOPE, TIMER, TYPE, isRequestType } from './codes.mjs';
+import { ERROR, FLAG, HEARTBEAT, HS, LIMIT, SCOPE, TYPE, isRequestType } from './codes.mjs';
 import { deflated, inflate } from './compression.mjs';
 import { CheckFailed } from './frame.mjs';
 import { encodeError, encodeHandshakeDone, encodeProbe, splitEnvelope, u32, withEnvelope } from './messages.mjs';
@@ -47,6 +47,10 @@ export class ServerSession extends Session {
 
   keyWearsOut() {
     this.rekey.ask();
+  }
+
+  heartbeatSent(kind) {
+    if (kind === HEARTBEAT.REKEY_REQUEST) this.rekey.asked();
   }
 
   judgeRole(m) {

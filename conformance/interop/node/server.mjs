@@ -298,11 +298,11 @@ function readOptions(args) {
   };
 }
 
-// readyLine names the default identity, and all of them where there are several.
+// readyLine names the default identity, and then all of them, each with its kind.
 function readyLine(address, identities) {
   const hex = ({ fingerprint }) => fingerprint.toString('hex');
   const pins = identities.map((identity) => `${identity.kind}:${hex(identity)}`).join(',');
-  return `READY tcp=${address} udp=- fingerprint=${hex(identities[0])}${identities.length > 1 ? ` pins=${pins}` : ''}\n`;
+  return `READY tcp=${address} udp=- fingerprint=${hex(identities[0])} pins=${pins}\n`;
 }
 
 async function main() {
@@ -318,7 +318,7 @@ async function main() {
   const { address, port, family } = await server.listen(options.port, options.host);
   const name = family === 'IPv6' ? `[${address}]` : address;
   process.stdout.write(readyLine(`${name}:${port}`, options.identities));
-  process.on('SIGUSR2', () => server.askForRekey()); // a word of the operator [11.2]
+  process.on('SIGUSR1', () => server.askForRekey()); // a word of the operator [11.2]
   for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => server.shutdown().then(() => process.exit(0)));
 }
 

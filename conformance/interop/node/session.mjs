@@ -147,8 +147,8 @@ export class Session {
       if (!this.#mids.isNew(m.mid)) return;
       if ((m.flags & FLAG.FRAGMENT) === 0) this.#mids.complete(m.mid);
     }
-    if (isExtension(m.type)) this.completed(m); // [XTMP-TYP-009] [XTMP-TYP-011]
-    else this.dispatch(m);
+    if (!isExtension(m.type)) this.dispatch(m);
+    else if (m.mid !== undefined) this.completed(m); // and nothing else [XTMP-TYP-009] [XTMP-TYP-011] [XTMP-TYP-012]
   }
 
   // completed: nothing more of the message is waited for.
@@ -310,6 +310,7 @@ export class Session {
     if (this.#heartbeats.size > 0) {
       const [[key, { kind, data }]] = this.#heartbeats;
       this.#heartbeats.delete(key);
+      this.heartbeatSent?.(kind);
       return this.send(TYPE.HEARTBEAT, 0, Buffer.concat([Buffer.from([kind]), data]));
     }
     if (this.#notices.length > 0) {

@@ -4,13 +4,14 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ERROR, FLAG, LIMIT, NO_SEQ, TYPE } from '../codes.mjs';
 import { connect } from '../client.mjs';
-import { clearFrame } from '../frame.mjs';
+import { deflate } from '../compression.mjs';
+import { clearFrame, writePrologue } from '../frame.mjs';
 import { identityFrom, parseEndpoint } from '../identity.mjs';
 import { decodeClientHello, decodeError, encodeAck, encodeDisconnect, encodeError, u64, withEnvelope } from '../messages.mjs';
 import { alter, flip, mid } from '../puppet.mjs';
 import { PuppetServer } from '../puppet-server.mjs';
 
-const { REQUIRES_ACK: R, STREAMING: S, FRAGMENT: F, REPLY: Y } = FLAG;
+const { REQUIRES_ACK: R, STREAMING: S, COMPRESSED: Z, FRAGMENT: F, REPLY: Y } = FLAG;
 const [identity, other] = [identityFrom(Buffer.alloc(32, 5)), identityFrom(Buffer.alloc(32, 6))];
 const pinOf = ({ fingerprint }, key = null, kind = 1) => ({ kind, fingerprint, key });
 
@@ -220,6 +221,55 @@ describe('session', { concurrency: true }, () => {
     for (const { reason } of [malformed, type, end]) assert.match(reason.message, /unknown/);
     server.socket.end();
   }));
+
+  // refusesReply: the call ends as unknown, the reply is acknowledged, an unsolicited
+  // Error says why, and the session goes on.
+  const refusesReply = (name, code, flags, tail, options) => test(`${code} for a reply: ${name}`, () => inSession(async (server, session) => {
+    const call = session.call(0x50, Buffer.alloc(1));
+    const outcome = assert.rejects(call, /unknown/);
+    await server.message();
+    server.send(2, R, server.done());
+    await server.message(); // Ack
+    server.send(0x50, R | Y | flags, reply(1n, tail));
+    const notice = await server.message();
+    const error = decodeError(notice.body);
+    assert.deepEqual([notice.type, notice.mid, error.name, error.scope, error.refSeq], [0xfe, undefined, code, 0, 1n]);
+    assert.deepEqual((await server.message()).body, encodeAck(1n));
+    await outcome;
+    server.send(0x50, R | Y | flags, reply(1n, tail)); // a repeated mid
+    assert.deepEqual((await server.message()).body, encodeAck(2n));
+    session.drain();
+    assert.deepEqual((await server.message()).body, encodeDisconnect(0, 1n, 2n));
+  }, options));
+  const fragment = (index, count, n) => Buffer.concat([Buffer.from([0, 0, 0, 0]), u64(BigInt(index) * 65_536n + BigInt(count)).subarray(4), Buffer.alloc(n)]);
+  refusesReply('count 1', 'MALFORMED', F, fragment(0, 1, 512));
+  refusesReply('too many fragments', 'PAYLOAD_TOO_LARGE', F, fragment(0, 65_535, 512));
+  refusesReply('compressed', 'COMPRESSION_REFUSED', Z, Buffer.alloc(8));
+  refusesReply('original_len', 'DECOMPRESS_LIMIT', Z, Buffer.from([1, 0, 0, 1, 3, 0]), { inflates: true });
+  refusesReply('no stream', 'DECOMPRESS_LIMIT', Z, Buffer.from([0, 0, 0, 1, 7]), { inflates: true });
+
+  test('a compressed reply in fragments, backwards, with a push between', () => inSession(async (server, session) => {
+    const body = Buffer.from([...Array(3000).keys()].map((i) => (i * i * 7919) >> 5));
+    const stream = deflate(body);
+    const pushed = [];
+    session.subscribe(7, ({ n, body: b }) => pushed.push([n, b.toString()]));
+    const call = session.call(0x70, Buffer.alloc(8));
+    await server.message();
+    server.send(2, R, server.done());
+    const count = Math.ceil(stream.length / 700);
+    for (let index = count - 1; index >= 0; index--) {
+      const prologue = writePrologue({ mid: 2n, replyTo: 1n, fragId: 0, index, count, originalLen: body.length });
+      server.send(0x70, R | Y | F | Z, Buffer.concat([prologue, stream.subarray(index * 700, (index + 1) * 700)]));
+      server.send(0x70, S, Buffer.concat([writePrologue({ subId: 7, n: BigInt(count - index) }), Buffer.from('push')]));
+      server.send(0x70, S | Z, Buffer.concat([writePrologue({ subId: 7, n: 99n, originalLen: 3 }), Buffer.from('no stream')]));
+    }
+    assert.deepEqual(await call, { type: 0x70, body });
+    assert.deepEqual(pushed.slice(0, 2), [[1n, 'push'], [2n, 'push']]);
+    server.send(0x70, 0, Buffer.alloc(8)); // neither a reply nor a push
+    let m;
+    do m = await server.message(); while (m.type !== 0xfe);
+    assert.equal(decodeError(m.body).name, 'PROTOCOL_VIOLATION');
+  }, { inflates: true }));
 
   test('no more requests than max_inflight', () => on(async (server, pending) => {
     assert.ok(await server.establish({ si: (f) => ({ ...f, params: { ...f.params, maxInflight: 2 } }) }));

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FLAG, LIMIT, TYPE } from '../codes.mjs';
 import { SessionClock, skewed } from '../clock.mjs';
-import { CheckFailed, FrameReader, Malformed, OpenSlot, SealSlot, clearFrame, parseHeader, readPrologue, writePrologue } from '../frame.mjs';
+import { CheckFailed, FrameReader, Malformed, OpenSlot, SealSlot, parseHeader, readPrologue, writePrologue } from '../frame.mjs';
 import { decodeAck, decodeClientHello, decodeDisconnect, decodeError, decodeServerHello, encodeTLVs, splitEnvelope, withEnvelope } from '../messages.mjs';
 import { alter, flip } from '../puppet.mjs';
 
