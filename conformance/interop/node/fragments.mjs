@@ -39,14 +39,12 @@ class Incomplete {
     } else if (n === 0 || n > (this.size ?? n)) throw malformed('size of the last fragment');
   }
 
-  // leastTotal is what the message has at least once m is in; all of it, when both
-  // sizes are known.
+  // leastTotal is what the message has at least once m is in.
   leastTotal(m) {
     const isLast = m.index === m.count - 1;
     const size = isLast ? this.size : m.body.length;
-    const last = isLast ? m.body.length : this.last;
-    if (size !== null && last !== null) return (m.count - 1) * size + last;
-    return (m.count - 1) * (size ?? Math.max(LIMIT.fragment_body_min, last)) + 1;
+    const last = isLast ? m.body.length : this.last ?? 1;
+    return (m.count - 1) * (size ?? Math.max(LIMIT.fragment_body_min, last)) + last;
   }
 
   add(m) {
