@@ -95,6 +95,7 @@ func TestReactions(t *testing.T) {
 		{"Handshake from a server", Client, 1, ra, wire.Prologue{Mid: 2}, envelope(32), violation},
 		{"RekeyInit too short", Server, 1, ra, wire.Prologue{Mid: 1}, envelope(32), violation},
 		{"ClientFinish under a path key", Server, 1, 0, wire.Prologue{}, envelope(5), unexpected},
+		{"a good envelope around nothing", Server, 1, 0, wire.Prologue{}, wire.Envelope{HSType: 5}.AppendStream(nil, 0), unexpected},
 		{"bad envelope", Server, 1, 0, wire.Prologue{}, []byte{1}, violation},
 		{"fragment of Handshake", Server, 1, ra | wire.FlagFragment, wire.Prologue{Mid: 1, Count: 2, Index: 1}, []byte{1}, goesOn},
 		{"second HandshakeDone", Client, 2, ra, wire.Prologue{Mid: 2}, done, unexpected},
