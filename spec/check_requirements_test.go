@@ -159,7 +159,8 @@ func checkRequirementWords(t tree) []Problem {
 		if !slices.ContainsFunc(t.registry.Profiles, func(p Profile) bool { return p.Name == row.Profile }) {
 			report("profile %q is not in profiles.json", row.Profile)
 		}
-		if row.Needs != "" && (row.Needs == row.Profile || !slices.ContainsFunc(t.registry.Profiles, func(p Profile) bool { return p.Name == row.Needs })) {
+		needed := slices.ContainsFunc(t.registry.Profiles, func(p Profile) bool { return p.Name == row.Needs && p.Name != row.Profile })
+		if row.Needs != "" && !needed {
 			report("needs %q is not another profile of profiles.json", row.Needs)
 		}
 		if words := testabilities(); !slices.Contains(words, row.Testability) {
