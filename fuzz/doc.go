@@ -1,0 +1,2 @@
+// Package fuzz holds fuzz targets.
+package fuzz
