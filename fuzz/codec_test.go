@@ -91,7 +91,8 @@ func ack(b []byte) (err error, fields map[string]any, back []byte) {
 }
 
 func sealedError(b []byte) (err error, fields map[string]any, back []byte) { return errorBody(b, true) }
-func clearError(b []byte) (err error, fields map[string]any, back []byte)  { return errorBody(b, false) }
+
+func clearError(b []byte) (err error, fields map[string]any, back []byte) { return errorBody(b, false) }
 
 func errorBody(b []byte, sealed bool) (err error, fields map[string]any, back []byte) {
 	var m wire.Error
