@@ -46,9 +46,10 @@ cmd/xtmp-conform        shell  spec vectors conformance conformance/cases confor
 
 refimpl/wire            pure
 refimpl/frame           pure   refimpl/wire
-refimpl/security        pure   refimpl/wire
+refimpl/security        pure   refimpl/wire | golang.org/x/crypto filippo.io/mldsa
 refimpl/trace           pure
 refimpl/session         pure   refimpl/wire refimpl/frame refimpl/security refimpl/trace
+refimpl/handler         pure   refimpl/wire refimpl/session
 refimpl/endpoint        pure   refimpl/wire refimpl/frame refimpl/security refimpl/trace refimpl/session
 refimpl/faulty          pure
 refimpl/clock           shell  refimpl/session | golang.org/x/sys

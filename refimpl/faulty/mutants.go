@@ -43,8 +43,8 @@ func frameMutants() []Mutant {
 			Name: "accepts-nonce-padding", Requirement: "XTMP-NON-006",
 			Description: "The twelve bytes behind the nonce are not compared.",
 			File:        "refimpl/security/slot.go",
-			If:          "[wire.NonceField]byte(wire.Nonce(frame)) != o.nonce",
-			Unless:      "[wire.NonceSize]byte(wire.Nonce(frame)) == [wire.NonceSize]byte(o.nonce[:])",
+			If:          "[wire.NonceField]byte(wire.Nonce(frame)) != c.nonce",
+			Unless:      "[wire.NonceSize]byte(wire.Nonce(frame)) == [wire.NonceSize]byte(c.nonce[:])",
 		},
 		{
 			Name: "accepts-repeated-sequence", Requirement: "XTMP-ORD-021",

@@ -54,11 +54,26 @@ const (
 // Sealer seals frames under the sending key of one slot and owns its counter.
 type Sealer struct {
 	keys   Keys
-	aead   cipher.AEAD // nil while idle
+	suite  wire.Suite
+	cipher *slotCipher // nil while idle
 	next   uint64      // next sequence number
 	blocks uint64
-	nonce  [wire.NonceSize]byte
-	suite  wire.Suite
+}
+
+// slotCipher is what a slot needs only while it works: the cipher object, and
+// memory that is handed to it and would escape otherwise.
+type slotCipher struct {
+	aead  cipher.AEAD
+	nonce [wire.NonceField]byte
+	spare [wire.TagSize]byte
+}
+
+func newSlotCipher(suite wire.Suite, key *[KeySize]byte) (*slotCipher, error) {
+	aead, err := newAEAD(suite, key)
+	if err != nil {
+		return nil, err
+	}
+	return &slotCipher{aead: aead}, nil
 }
 
 // NewSealer returns the sealer of a slot whose counter stands at 0.
@@ -87,7 +102,7 @@ func (s *Sealer) Continue(old *Sealer) { s.next = old.next }
 func (s *Sealer) KeyID() [wire.KeyIDSize]byte { return s.keys.KeyID }
 
 // Drop forgets the cipher object; the next Seal builds it anew from the key.
-func (s *Sealer) Drop() { s.aead = nil }
+func (s *Sealer) Drop() { s.cipher = nil }
 
 // Reserve appends room for the fixed part of a frame and returns its start. The
 // room holds anything until the caller has appended the plaintext and called
@@ -112,9 +127,9 @@ func (s *Sealer) Seal(dst []byte, start int, h *wire.Header) ([]byte, error) {
 	if s.next >= wire.MaxSequence || s.blocks+cost > limit {
 		return dst[:start], ErrExhausted
 	}
-	if s.aead == nil {
+	if s.cipher == nil {
 		var err error
-		if s.aead, err = newAEAD(s.suite, &s.keys.Key); err != nil {
+		if s.cipher, err = newSlotCipher(s.suite, &s.keys.Key); err != nil {
 			return dst[:start], err
 		}
 	}
@@ -128,14 +143,15 @@ func (s *Sealer) Seal(dst []byte, start int, h *wire.Header) ([]byte, error) {
 	h.PayloadLength = uint32(payload)
 	s.next++
 	s.blocks += cost
-	s.keys.nonce(&s.nonce, h.Sequence)
+	nonce := s.cipher.nonce[:wire.NonceSize]
+	s.keys.nonce((*[wire.NonceSize]byte)(nonce), h.Sequence)
 
 	// The tag comes out behind the ciphertext and moves into the header.
 	dst = slices.Grow(dst, wire.TagSize)
 	frame := dst[start:]
-	h.Put(frame, s.nonce[:])
+	h.Put(frame, nonce)
 	plaintext := frame[wire.Overhead : wire.Overhead+payload]
-	sealed := s.aead.Seal(plaintext[:0], s.nonce[:], plaintext, frame[:wire.AADSize])
+	sealed := s.cipher.aead.Seal(plaintext[:0], nonce, plaintext, frame[:wire.AADSize])
 	copy(wire.Tag(frame), sealed[payload:])
 	wire.Finish(dst[start:])
 	return dst, nil
@@ -143,11 +159,9 @@ func (s *Sealer) Seal(dst []byte, start int, h *wire.Header) ([]byte, error) {
 
 // Opener opens frames under the receiving key of one slot.
 type Opener struct {
-	keys  Keys
-	aead  cipher.AEAD
-	nonce [wire.NonceField]byte
-	spare [wire.TagSize]byte
-	suite wire.Suite
+	keys   Keys
+	suite  wire.Suite
+	cipher *slotCipher // nil while idle
 }
 
 // NewOpener returns the opener of a slot.
@@ -159,7 +173,7 @@ func NewOpener(suite wire.Suite, ts *Secret) Opener {
 func (o *Opener) KeyID() [wire.KeyIDSize]byte { return o.keys.KeyID }
 
 // Drop forgets the cipher object; the next Open builds it anew from the key.
-func (o *Opener) Drop() { o.aead = nil }
+func (o *Opener) Drop() { o.cipher = nil }
 
 // Open compares the nonce field with the one computed from sequence and opens
 // the frame in place: steps 10 and 11 of the order of checks. The checksum
@@ -170,15 +184,16 @@ func (o *Opener) Drop() { o.aead = nil }
 // and restored, since the cipher wants the tag behind the ciphertext; a frame
 // at the very end of its buffer is copied.
 func (o *Opener) Open(frame []byte, sequence uint64) ([]byte, error) {
-	o.keys.nonce((*[wire.NonceSize]byte)(o.nonce[:]), sequence)
-	if [wire.NonceField]byte(wire.Nonce(frame)) != o.nonce { // [XTMP-NON-006]
-		return nil, ErrOpen
-	}
-	if o.aead == nil {
+	if o.cipher == nil {
 		var err error
-		if o.aead, err = newAEAD(o.suite, &o.keys.Key); err != nil {
+		if o.cipher, err = newSlotCipher(o.suite, &o.keys.Key); err != nil {
 			return nil, err
 		}
+	}
+	c := o.cipher
+	o.keys.nonce((*[wire.NonceSize]byte)(c.nonce[:]), sequence)
+	if [wire.NonceField]byte(wire.Nonce(frame)) != c.nonce { // [XTMP-NON-006]
+		return nil, ErrOpen
 	}
 	n := len(frame)
 	if cap(frame)-n < wire.TagSize {
@@ -187,11 +202,11 @@ func (o *Opener) Open(frame []byte, sequence uint64) ([]byte, error) {
 		frame = grown
 	}
 	whole := frame[: n+wire.TagSize : n+wire.TagSize]
-	copy(o.spare[:], whole[n:])
+	copy(c.spare[:], whole[n:])
 	copy(whole[n:], wire.Tag(frame))
 	sealed := whole[wire.Overhead:]
-	plaintext, err := o.aead.Open(sealed[:0], o.nonce[:wire.NonceSize], sealed, frame[:wire.AADSize])
-	copy(whole[n:], o.spare[:])
+	plaintext, err := c.aead.Open(sealed[:0], c.nonce[:wire.NonceSize], sealed, frame[:wire.AADSize])
+	copy(whole[n:], c.spare[:])
 	if err != nil {
 		return nil, ErrOpen
 	}

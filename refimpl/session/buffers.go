@@ -15,6 +15,8 @@ type Buffers struct {
 	free      *message // list
 	filling   *chunk
 	chunks    []*chunk // free
+	works     []*work
+	pathWorks []*pathWork
 	woken     []*Session
 	inflater  io.ReadCloser // also a flate.Resetter
 	deflater  *flate.Writer
@@ -70,6 +72,39 @@ const (
 	chunksKept = 64
 	ownBody    = chunkSize / 4 // a larger body gets memory of its own
 )
+
+// worksKept bounds the works that are kept for the next.
+const worksKept = 1024
+
+func (b *Buffers) work() *work {
+	if n := len(b.works); n > 0 {
+		w := b.works[n-1]
+		b.works = b.works[:n-1]
+		return w
+	}
+	return new(work)
+}
+
+func (b *Buffers) releaseWork(w *work) {
+	if *w = (work{events: w.events[:0]}); len(b.works) < worksKept {
+		b.works = append(b.works, w)
+	}
+}
+
+func (b *Buffers) pathWork() *pathWork {
+	if n := len(b.pathWorks); n > 0 {
+		w := b.pathWorks[n-1]
+		b.pathWorks = b.pathWorks[:n-1]
+		return w
+	}
+	return new(pathWork)
+}
+
+func (b *Buffers) releasePath(w *pathWork) {
+	if *w = (pathWork{}); len(b.pathWorks) < worksKept {
+		b.pathWorks = append(b.pathWorks, w)
+	}
+}
 
 // message takes a message from the free list.
 func (b *Buffers) message() *message {

@@ -48,7 +48,7 @@ func (s *Session) Open(now Now) error {
 	body := hello.Append(nil)
 	k.transcript.Add(byte(wire.HSClientHello), body)
 	env := wire.Envelope{HSType: wire.HSClientHello, HandshakeID: k.id}
-	p := newPath(now)
+	p := newPath(s.cfg.Buffers, now)
 	p.raw = wire.AppendClear(nil, wire.TypeHandshake, 0, now.Wall, append(env.AppendStream(nil, len(body)), body...))
 	s.paths[0] = p
 	s.handshake = k
@@ -150,9 +150,9 @@ func (s *Session) receiveFlight(now Now, p *Path, body []byte) {
 	s.establishKeys(p, th3)
 	s.idleTimeout = millis(identity.Params.IdleTimeoutMS)
 	s.ageLimit = ageFactor * min(time.Duration(identity.Params.KeyRotationS)*time.Second, rotationMax)
-	s.inflight = int(identity.Params.MaxInflight)
-	if s.inflight == 0 {
-		s.inflight = defaultInflight
+	s.calls.limit = int(identity.Params.MaxInflight)
+	if s.calls.limit == 0 {
+		s.calls.limit = defaultInflight
 	}
 	s.peerInflates = s.cfg.Compression && identity.Params.Policy&wire.PolicyDeflate != 0
 	s.establishedAt = now.Elapsed

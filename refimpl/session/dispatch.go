@@ -1,6 +1,8 @@
 package session
 
 import (
+	"slices"
+
 	"github.com/bpci/xtmp/refimpl/wire"
 )
 
@@ -99,7 +101,7 @@ func (s *Session) unexpected(now Now, p *Path, what string) {
 // index 0 and is judged when it is whole.
 func (s *Session) receiveLateHandshake(now Now, p *Path, h *wire.Header, pro *wire.Prologue, body []byte) {
 	reply := s.role == Client && h.Flags.Has(wire.FlagReply)
-	if reply && !s.rotation.sentEarlier(pro.ReplyTo) { // [XTMP-MSG-043]
+	if reply && !slices.Contains(s.calls.rekeys, pro.ReplyTo) { // [XTMP-MSG-043]
 		s.violation(now, p, "a reply of type 0x02 that answers no RekeyInit")
 		return
 	}

@@ -48,15 +48,19 @@ func (q *partial) fits(index uint16, n int) bool {
 	return n >= fragmentLeast && (q.size == 0 || n == q.size) && n >= q.last
 }
 
-// least is the least number of bytes that the whole message can have.
+// least is the least number of bytes that the whole message can have, once a
+// fragment of n bytes at index has come.
 func (q *partial) least(index uint16, n int) int {
-	size := max(q.size, fragmentLeast)
+	size, last := max(q.size, fragmentLeast), max(q.last, 1)
 	if index < q.count-1 {
 		size = n
-	} else if q.size == 0 {
-		size = max(size, n)
+	} else {
+		last = n
+		if q.size == 0 {
+			size = max(size, n)
+		}
 	}
-	return int(q.count-1)*size + 1
+	return int(q.count-1)*size + last
 }
 
 // add takes a fragment that fits, once. It reports whether the fragment was new
@@ -102,19 +106,19 @@ const (
 // What is refused is forgotten.
 func (s *Session) takeFragment(now Now, p *Path, h *wire.Header, pro *wire.Prologue, body []byte, limit int,
 ) (*partial, fragmentResult) {
-	i := s.in.find(pro)
-	if i >= 0 && s.in.partials[i].fragID != pro.FragID {
-		if pro.FragID < s.in.partials[i].fragID { // [XTMP-FRG-018]
+	i := s.find(pro)
+	if i >= 0 && s.partials[i].fragID != pro.FragID {
+		if pro.FragID < s.partials[i].fragID { // [XTMP-FRG-018]
 			p.ackEventually(now)
 			return nil, fragmentTaken
 		}
-		s.unreserve(s.in.partials[i]) // [XTMP-FRG-017]
-		s.in.drop(i)
+		s.unreserve(s.partials[i]) // [XTMP-FRG-017]
+		s.forget(i)
 		i = -1
 	}
 	var q *partial
 	if i >= 0 {
-		q = s.in.partials[i]
+		q = s.partials[i]
 	} else {
 		q = &partial{
 			typ: h.Type, flags: h.Flags, mid: pro.Mid, replyTo: pro.ReplyTo, n: pro.N, subID: pro.SubID,
@@ -123,14 +127,14 @@ func (s *Session) takeFragment(now Now, p *Path, h *wire.Header, pro *wire.Prolo
 	}
 	if result := s.judgeFragment(q, i < 0, h, pro, len(body), limit); result != fragmentTaken {
 		if i >= 0 {
-			s.in.drop(i)
+			s.forget(i)
 		}
 		s.unreserve(q)
 		return q, result
 	}
 	if i < 0 {
-		i = len(s.in.partials)
-		s.in.partials = append(s.in.partials, q)
+		i = len(s.partials)
+		s.partials = append(s.partials, q)
 	}
 	if h.Flags.Has(wire.FlagCompressed) && pro.Index == 0 {
 		q.original = pro.OriginalLen
@@ -146,7 +150,7 @@ func (s *Session) takeFragment(now Now, p *Path, h *wire.Header, pro *wire.Prolo
 	if !whole {
 		return q, fragmentTaken
 	}
-	s.in.drop(i)
+	s.forget(i)
 	s.unreserve(q)
 	return q, fragmentWhole
 }
@@ -164,7 +168,7 @@ func (s *Session) judgeFragment(q *partial, begins bool, h *wire.Header, pro *wi
 		return fragmentInflates
 	case q.reserved == 0 && !s.reserve(q, pro.Index, n):
 		return fragmentOverBudget
-	case begins && len(s.in.partials) == partialsMax: // [XTMP-FRG-015]
+	case begins && len(s.partials) == partialsMax: // [XTMP-FRG-015]
 		return fragmentFifth
 	default:
 		return fragmentTaken
@@ -199,9 +203,9 @@ func (s *Session) messageLimit() int {
 }
 
 // staleAt is when the oldest incomplete message closes the path. [XTMP-FRG-019]
-func (i *incoming) staleAt() time.Duration {
+func (w *work) staleAt() time.Duration {
 	at := never
-	for _, q := range i.partials {
+	for _, q := range w.partials {
 		at = min(at, q.arrived+reassemblyTimeout)
 	}
 	return at
@@ -209,8 +213,8 @@ func (i *incoming) staleAt() time.Duration {
 
 // find returns the index of the incomplete message that a fragment belongs to,
 // or −1: by mid, and without mid by frag_id.
-func (i *incoming) find(pro *wire.Prologue) int {
-	for k, q := range i.partials {
+func (w *work) find(pro *wire.Prologue) int {
+	for k, q := range w.partials {
 		if q.mid == pro.Mid && (pro.Mid != 0 || q.fragID == pro.FragID) {
 			return k
 		}
@@ -218,12 +222,12 @@ func (i *incoming) find(pro *wire.Prologue) int {
 	return -1
 }
 
-// drop forgets an incomplete message.
-func (i *incoming) drop(k int) {
-	last := len(i.partials) - 1
-	i.partials[k] = i.partials[last]
-	i.partials[last] = nil
-	if i.partials = i.partials[:last]; last == 0 {
-		i.partials = nil
+// forget drops an incomplete message.
+func (w *work) forget(k int) {
+	last := len(w.partials) - 1
+	w.partials[k] = w.partials[last]
+	w.partials[last] = nil
+	if w.partials = w.partials[:last]; last == 0 {
+		w.partials = nil
 	}
 }

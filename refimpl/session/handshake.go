@@ -75,7 +75,7 @@ func (s *Session) receiveHandshakeMessage(now Now, p *Path, h *wire.Header, plai
 		s.refuse(now, p, 13, h, err)
 		return
 	}
-	plain := h.Flags&^wire.FlagPriority == wire.FlagEncrypted
+	plain := h.Flags&^(wire.FlagPriority|wire.FlagEncrypted) == 0 // ENCRYPTED was judged with the suite
 	switch {
 	case env.HandshakeID != k.id:
 		s.refuse(now, p, 13, h, errHandshakeID)

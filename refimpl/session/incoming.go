@@ -7,13 +7,9 @@ import (
 // incoming is what an endpoint holds of its peer's messages.
 type incoming struct {
 	midSet
-	partials []*partial // incomplete messages, at most four; nil if none
-
-	// server
-	requests int       // delivered or refused, their reply not sealed
-	bytes    int       // of their bodies
-	held     []request // delivered later, once replies have gone; nil if none
-	retained int       // bytes that the application, or held, keeps
+	requests int // server: delivered or refused, their reply not sealed
+	bytes    int // server: of their bodies
+	retained int // server: bytes that the application, or the session, keeps
 }
 
 // request is a request whose execution waits.
@@ -185,12 +181,12 @@ func (s *Session) deliver(now Now, p *Path, h *wire.Header, pro *wire.Prologue, 
 	default:
 		s.count(&c, len(body))
 		m.Call = c
-		if s.out.bytes >= unackedReplyBytes || len(s.in.held) > 0 { // [XTMP-MSG-027]
+		if s.queued >= unackedReplyBytes || len(s.held) > 0 { // [XTMP-MSG-027]
 			if !s.Retain(len(body)) {
 				s.ReplyError(now, c, &Error{Code: wire.ServerBusy, Text: "receive memory is exhausted"})
 				return
 			}
-			s.in.held = append(s.in.held, request{call: c, priority: m.Priority, body: append([]byte(nil), body...)})
+			s.held = append(s.held, request{call: c, priority: m.Priority, body: append([]byte(nil), body...)})
 			return
 		}
 		s.cfg.Application.Deliver(now, s, m)
@@ -199,12 +195,12 @@ func (s *Session) deliver(now Now, p *Path, h *wire.Header, pro *wire.Prologue, 
 
 // executeHeld delivers requests that waited for replies to go.
 func (s *Session) executeHeld(now Now) {
-	for len(s.in.held) > 0 && s.out.bytes < unackedReplyBytes && s.open() {
-		r := s.in.held[0]
+	for len(s.held) > 0 && s.queued < unackedReplyBytes && s.open() {
+		r := s.held[0]
 		s.Release(len(r.body))
-		s.in.held[0] = request{}
-		if s.in.held = s.in.held[1:]; len(s.in.held) == 0 {
-			s.in.held = nil
+		s.held[0] = request{}
+		if s.held = s.held[1:]; len(s.held) == 0 {
+			s.held = nil
 		}
 		s.cfg.Application.Deliver(now, s, Message{Type: r.call.Type, Priority: r.priority, Body: r.body, Call: r.call})
 	}
@@ -212,7 +208,7 @@ func (s *Session) executeHeld(now Now) {
 
 // receiveReply handles a reply at a client. Its mid is new.
 func (s *Session) receiveReply(now Now, p *Path, h *wire.Header, pro *wire.Prologue, body []byte) {
-	call, waiting := s.out.unanswered[pro.ReplyTo]
+	call, waiting := s.calls.unanswered[pro.ReplyTo]
 	switch {
 	case pro.ReplyTo == 0 || pro.ReplyTo > s.out.last: // [XTMP-MSG-007]
 		s.violation(now, p, "a reply to a request that was not sent")
@@ -228,12 +224,12 @@ func (s *Session) receiveReply(now Now, p *Path, h *wire.Header, pro *wire.Prolo
 
 // finishCall delivers what became of the client's request mid, once.
 func (s *Session) finishCall(now Now, mid uint64, m Message) {
-	call, ok := s.out.unanswered[mid]
+	call, ok := s.calls.unanswered[mid]
 	if !ok {
 		return
 	}
-	delete(s.out.unanswered, mid)
-	s.out.unansweredBytes -= call.size
+	delete(s.calls.unanswered, mid)
+	s.calls.bytes -= call.size
 	s.out.answered(mid)
 	m.Owner = call.owner
 	if s.cfg.Application != nil {

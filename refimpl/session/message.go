@@ -64,11 +64,12 @@ func (s *Session) Reply(now Now, c Call, head, body []byte, content Content) {
 	if !s.open() {
 		return
 	}
+	s.rise()
 	m := s.cfg.Buffers.message()
 	m.typ, m.flags, m.replyTo, m.call = c.Type, wire.FlagRequiresAck|wire.FlagReply, c.Mid, c
 	m.fill(s.cfg.Buffers, head, body, content)
 	s.compress(m)
-	s.out.enqueue(m, c.urgent) // [XTMP-MSG-060]
+	s.enqueue(m, c.urgent) // [XTMP-MSG-060]
 	s.wake()
 }
 
@@ -78,12 +79,13 @@ func (s *Session) ReplyError(now Now, c Call, e *Error) {
 	if !s.open() {
 		return
 	}
+	s.rise()
 	body := wire.Error{Code: e.Code, RefSequence: wire.NoSequence, RetryAfterMS: retryAfter(e.RetryAfter), Text: []byte(e.Text)}
 	var room [wire.MaxErrorText + 16]byte
 	m := s.cfg.Buffers.message()
 	m.typ, m.flags, m.replyTo, m.call = wire.TypeError, wire.FlagRequiresAck|wire.FlagReply, c.Mid, c
 	m.fill(s.cfg.Buffers, body.Append(room[:0]), nil, nil)
-	s.out.enqueue(m, c.urgent)
+	s.enqueue(m, c.urgent)
 	s.wake()
 }
 
@@ -96,15 +98,18 @@ func retryAfter(d time.Duration) uint32 {
 // application's. It reports false while more than the bound of a session waits
 // to be sent; the application then stops until its Writable is called.
 func (s *Session) Push(now Now, t wire.MessageType, subID uint32, n uint64, head, body []byte) bool {
-	if !s.open() || s.out.bytes >= pushBytes {
-		s.out.blocked = true
+	if !s.open() {
+		return false
+	}
+	if s.rise(); s.queued >= pushBytes {
+		s.blocked = true
 		return false
 	}
 	m := s.cfg.Buffers.message()
 	m.typ, m.flags, m.subID, m.n = t, wire.FlagStreaming, subID, n
 	m.fill(s.cfg.Buffers, head, body, nil)
 	s.compress(m)
-	s.out.enqueue(m, false)
+	s.enqueue(m, false)
 	s.wake()
 	return true
 }
@@ -156,6 +161,7 @@ func (s *Session) Send(now Now, r *Request) error {
 	case len(r.Head)+len(r.Body) > messageToServer: // [XTMP-LIM-004]
 		return ErrTooLarge
 	}
+	s.rise()
 	m := s.cfg.Buffers.message()
 	m.typ, m.owner = r.Type, r.Owner
 	if !r.OneWay {
@@ -165,7 +171,7 @@ func (s *Session) Send(now Now, r *Request) error {
 	if r.Compress {
 		s.compress(m)
 	}
-	s.out.enqueue(m, r.Priority)
+	s.enqueue(m, r.Priority)
 	return nil
 }
 

@@ -217,7 +217,7 @@ func TestInflight(t *testing.T) {
 func TestRateLimited(t *testing.T) {
 	k := newTalk(t, func(p *pair) { p.serverCfg.Server.MaxInflight = 3 })
 	k.atServer.react = func(Now, *Session, Message) bool { return true }
-	k.client.inflight = 100
+	k.client.calls.limit = 100
 	for range 5 {
 		k.send(Request{})
 	}
@@ -244,8 +244,8 @@ func TestHeldRequests(t *testing.T) {
 	}
 	k.takeFrames(k.client, &k.toServer)
 	k.deliver(k.server, &k.toServer)
-	if len(k.atServer.got) != 2 || len(k.server.in.held) != 2 {
-		t.Errorf("%d executed, %d held, want 2 and 2", len(k.atServer.got), len(k.server.in.held))
+	if len(k.atServer.got) != 2 || len(k.server.held) != 2 {
+		t.Errorf("%d executed, %d held, want 2 and 2", len(k.atServer.got), len(k.server.held))
 	}
 	memory := k.admission.memory
 	k.settle()

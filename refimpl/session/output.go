@@ -15,6 +15,9 @@ import (
 // The order: handshake and final frames; answers; Ack; PING; priority messages;
 // others.
 func (s *Session) AppendOutput(now Now, id PathID, dst []byte) []byte {
+	if s.resting() {
+		return dst
+	}
 	p := s.paths[id]
 	dst = p.takeRaw(now, dst)
 	if s.state != Established && s.state != Closing || p.state >= PathDrain {
@@ -36,11 +39,11 @@ func (s *Session) AppendOutput(now Now, id PathID, dst []byte) []byte {
 		s.askRekey = false
 		dst = s.seal(now, p, dst, wire.TypeHeartbeat, 0, nil, []byte{byte(wire.RekeyRequest)})
 	}
-	if dst = s.appendQueue(now, p, dst); len(s.in.held) > 0 {
+	if dst = s.appendQueue(now, p, dst); len(s.held) > 0 {
 		s.executeHeld(now)
 	}
-	if s.out.blocked && s.out.bytes < pushBytes/2 && s.open() {
-		s.out.blocked = false
+	if s.blocked && s.queued < pushBytes/2 && s.open() {
+		s.blocked = false
 		s.cfg.Application.Writable(now, s)
 	}
 	if s.state == Closing && s.quiet() {
@@ -67,6 +70,8 @@ func (p *Path) takeRaw(now Now, dst []byte) []byte {
 func (s *Session) HasOutput(id PathID) bool {
 	p := s.paths[id]
 	switch {
+	case s.resting():
+		return false
 	case len(p.raw) > 0:
 		return true
 	case s.state != Established && s.state != Closing || p.state >= PathDrain:
@@ -83,7 +88,10 @@ func (s *Session) HasOutput(id PathID) bool {
 }
 
 // quiet reports whether a closing session owes nothing and is owed nothing.
-func (s *Session) quiet() bool { return s.out.idle() && s.in.requests == 0 && len(s.in.partials) == 0 }
+func (s *Session) quiet() bool {
+	return s.priority.head == nil && s.ordinary.head == nil && s.out.idle() && s.in.requests == 0 && len(s.partials) == 0 &&
+		(s.calls == nil || len(s.calls.unanswered) == 0)
+}
 
 // seal appends one control frame under the path key. At the very end of the
 // key's budget it ends the session instead.

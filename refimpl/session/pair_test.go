@@ -60,6 +60,7 @@ type pair struct {
 	chunk     func(left int) int       // how much is delivered at once; nil: all
 	mangle    func(dir byte, b []byte) // may change what is written; dir is 'c' or 's' for its sender
 	events    map[*Session][]Event
+	rests     bool // both sessions rest whenever they can
 }
 
 func deterministic(seed uint64) *rand.ChaCha8 {
@@ -179,6 +180,9 @@ func (p *pair) collect() {
 				break
 			}
 			p.events[s] = append(p.events[s], e)
+		}
+		if p.rests {
+			s.Rest()
 		}
 	}
 }

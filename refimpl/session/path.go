@@ -10,8 +10,8 @@ import (
 
 // Path is one connection of a session.
 type Path struct {
-	state PathState
-	split frame.Splitter
+	*pathWork // nil while the session rests
+	state     PathState
 
 	binder   security.Digest // what the path's keys are derived from, beside the root
 	keys     pathKeys        // that are in use
@@ -24,27 +24,33 @@ type Path struct {
 	openedAt   time.Duration
 	sentAt     time.Duration // when the last frame was sealed
 	receivedAt time.Duration // when the last authenticated frame arrived
-	frameAt    time.Duration // when the first byte of the incomplete frame arrived
-	drainAt    time.Duration // when the final frame was sealed, then when it was taken
-	taken      bool          // the transport has the final frame
-	drainLeft  int           // bytes that may still be discarded
+
+	ackEpoch   uint32 // number of Acks sent
+	handshaken bool   // a frame under a path key was opened
+	held       int32  // receive memory that Admission knows of
+}
+
+// pathWork is what a path needs only while its session works.
+type pathWork struct {
+	split   frame.Splitter
+	frameAt time.Duration // when the first byte of the incomplete frame arrived
+
+	drainAt   time.Duration // when the final frame was sealed, then when it was taken
+	taken     bool          // the transport has the final frame
+	drainLeft int           // bytes that may still be discarded
 
 	ackSince time.Duration // when the oldest open frame arrived, or earlier
 	ackCount int           // frames that are open: neither acked nor answered
-	ackEpoch uint32        // number of Acks sent
 	ackLate  bool          // T_ACK has passed
 
-	answer     [2][wire.MaxHeartbeat]byte // pending PONG and PATH_RESPONSE
-	answerLen  [2]uint8                   // 0: none
-	handshaken bool                       // a frame under a path key was opened
-
-	held int32 // receive memory that Admission knows of
+	answer    [2][wire.MaxHeartbeat]byte // pending PONG and PATH_RESPONSE
+	answerLen [2]uint8                   // 0: none
 
 	raw []byte // frames that are ready to be written, before all others
 }
 
-func newPath(now Now) *Path {
-	return &Path{openedAt: now.Elapsed, receivedAt: now.Elapsed, sentAt: now.Elapsed}
+func newPath(b *Buffers, now Now) *Path {
+	return &Path{pathWork: b.pathWork(), openedAt: now.Elapsed, receivedAt: now.Elapsed, sentAt: now.Elapsed}
 }
 
 // pathKeys are the keys of one path in one epoch.

@@ -20,6 +20,7 @@ func (s *Session) Ping() (token uint64, ok bool) {
 	if s.state != Established {
 		return 0, false
 	}
+	s.rise()
 	s.ping.last++
 	s.ping.wanted = true
 	return s.ping.last, true
@@ -43,7 +44,9 @@ func (s *Session) receivePong(data []byte) {
 	if token == 0 || token > s.ping.last {
 		return
 	}
-	s.probe.heard()
+	if s.calls != nil {
+		s.calls.probe.heard()
+	}
 	s.event(Event{Kind: EventPong, Token: token})
 }
 

@@ -12,6 +12,7 @@ import (
 // Receive takes bytes that arrived on path p. It may change b, and b's spare
 // capacity, while it runs; it keeps no reference.
 func (s *Session) Receive(now Now, id PathID, b []byte) {
+	s.rise()
 	p := s.paths[id]
 	if p.state >= PathDrain {
 		s.discard(p, len(b))

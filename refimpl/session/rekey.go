@@ -2,7 +2,6 @@ package session
 
 import (
 	"encoding/binary"
-	"slices"
 	"time"
 
 	"github.com/bpci/xtmp/refimpl/security"
@@ -34,14 +33,10 @@ type rotation struct {
 	last     time.Duration // the last RekeyInit
 	rekeyed  bool          // there was one
 	wanted   bool          // somebody asks for a rekey
-	mids     []uint64      // client: of every RekeyInit that was sent
 	askedAt  time.Duration // server: the first REKEY_REQUEST that no rekey has served
 	askNext  time.Duration // server: when another may go out
 	asking   bool          // server: askedAt counts
 }
-
-// sentEarlier reports whether mid is that of a RekeyInit.
-func (r *rotation) sentEarlier(mid uint64) bool { return slices.Contains(r.mids, mid) }
 
 // Rekey asks for fresh keys: a client starts a rekey as soon as the rules allow,
 // a server asks its client to. It reports false where there is no session.
@@ -49,6 +44,7 @@ func (s *Session) Rekey(now Now) bool {
 	if s.state != Established {
 		return false
 	}
+	s.rise()
 	s.rotation.wanted = true
 	s.rotate(now, s.paths[s.current])
 	s.wake()
@@ -134,7 +130,7 @@ func (s *Session) startRekey(now Now, p *Path) {
 	m := s.cfg.Buffers.message()
 	m.typ, m.flags = wire.TypeHandshake, wire.FlagRequiresAck
 	m.fill(s.cfg.Buffers, env.AppendStream(nil, len(r.init)), r.init, nil)
-	s.out.enqueue(m, true)
+	s.enqueue(m, true)
 }
 
 // rekeySent notes the mid of RekeyInit, which has just been given.
@@ -142,7 +138,7 @@ func (s *Session) rekeySent(now Now, mid uint64) {
 	if s.rekey != nil {
 		s.rekey.mid = mid
 		s.rekey.began, s.rotation.last = now.Elapsed, now.Elapsed
-		s.rotation.mids = append(s.rotation.mids, mid)
+		s.calls.rekeys = append(s.calls.rekeys, mid)
 	}
 }
 

@@ -15,17 +15,19 @@ import (
 // sent again, so its body is given back at once.
 type outgoing struct {
 	window
-	priority, ordinary queue
-	bytes              int    // of bodies in the queues that are not sealed
-	blocked            bool   // a push was refused
-	nextFragment       uint32 // frag_id
-
-	// client
-	unanswered      map[uint64]pending // by mid
-	unansweredBytes int
+	nextFragment uint32 // frag_id
 }
 
-// pending is a client's request without its reply.
+// calls are a client's requests without their reply.
+type calls struct {
+	limit      int                // how many there may be
+	unanswered map[uint64]pending // by mid
+	bytes      int                // of their bodies
+	probe      probe
+	rekeys     []uint64 // mids of every RekeyInit that was sent
+}
+
+// pending is one of them.
 type pending struct {
 	owner any
 	typ   wire.MessageType
@@ -33,30 +35,25 @@ type pending struct {
 }
 
 // enqueue queues a message behind the others of its urgency.
-func (o *outgoing) enqueue(m *message, priority bool) {
-	o.bytes += m.size
+func (w *work) enqueue(m *message, priority bool) {
+	w.queued += m.size
 	if priority {
 		m.flags |= wire.FlagPriority
-		o.priority.push(m)
+		w.priority.push(m)
 	} else {
-		o.ordinary.push(m)
+		w.ordinary.push(m)
 	}
-}
-
-// idle reports whether nothing waits to be sealed, acked or answered.
-func (o *outgoing) idle() bool {
-	return o.priority.head == nil && o.ordinary.head == nil && o.window.idle() && len(o.unanswered) == 0
 }
 
 // next returns the queue whose first message may send a frame now, nil if none
 // may: a priority message first, also between the fragments of another.
 // [XTMP-MSG-058]
 func (s *Session) next() *queue {
-	if m := s.out.priority.head; m != nil && s.maySeal(m) {
-		return &s.out.priority
+	if m := s.priority.head; m != nil && s.maySeal(m) {
+		return &s.priority
 	}
-	if m := s.out.ordinary.head; m != nil && s.maySeal(m) {
-		return &s.out.ordinary
+	if m := s.ordinary.head; m != nil && s.maySeal(m) {
+		return &s.ordinary
 	}
 	return nil
 }
@@ -70,11 +67,11 @@ func (s *Session) maySeal(m *message) bool {
 		return true
 	case !s.out.room():
 		return false
-	case s.role == Server || m.typ < 0x06:
+	case s.calls == nil || m.typ < 0x06:
 		return true
 	default: // [XTMP-MSG-022] [XTMP-MSG-023]
-		n := len(s.out.unanswered)
-		return n < s.inflight && (n == 0 || s.out.unansweredBytes+m.size <= inflightBytes)
+		n := len(s.calls.unanswered)
+		return n < s.calls.limit && (n == 0 || s.calls.bytes+m.size <= inflightBytes)
 	}
 }
 
@@ -138,7 +135,7 @@ func (s *Session) appendFrame(now Now, p *Path, dst []byte, m *message, stamp ui
 	}
 	m.sealed += size
 	m.index++
-	s.out.bytes -= size
+	s.queued -= size
 	if m.index < m.count {
 		return dst, false
 	}
@@ -165,13 +162,13 @@ func (s *Session) begin(now Now, m *message) {
 	case m.typ == wire.TypeHandshake:
 		s.rekeySent(now, m.mid)
 	default:
-		if s.out.unanswered == nil {
-			s.out.unanswered = make(map[uint64]pending)
+		if s.calls.unanswered == nil {
+			s.calls.unanswered = make(map[uint64]pending)
 		}
-		s.out.unanswered[m.mid] = pending{owner: m.owner, typ: m.typ, size: m.size}
-		s.out.unansweredBytes += m.size
-		if len(s.out.unanswered) == 1 {
-			s.probe = probe{since: now.Elapsed, interval: probeSilence}
+		s.calls.unanswered[m.mid] = pending{owner: m.owner, typ: m.typ, size: m.size}
+		s.calls.bytes += m.size
+		if len(s.calls.unanswered) == 1 {
+			s.calls.probe = probe{since: now.Elapsed, interval: probeSilence}
 		}
 	}
 }

@@ -44,7 +44,6 @@ type Session struct {
 	// What holds in this session: announced by the server.
 	idleTimeout  time.Duration // T_IDLE
 	ageLimit     time.Duration // T_AGE
-	inflight     int           // client: requests that may be unanswered
 	peerInflates bool          // the peer announced that it accepts DEFLATE
 
 	in  incoming // the peer's messages
@@ -55,10 +54,11 @@ type Session struct {
 	unsupportedAt time.Duration // when the last unsolicited UNSUPPORTED_TYPE went out, 0 for never
 	malformedAt   time.Duration // likewise MALFORMED
 
+	*work        // nil while the session rests
+	calls *calls // client, else nil
+
 	ping      pinger
-	probe     probe // client: while a request is unanswered
-	receiving bool  // inside an input
-	events    []Event
+	receiving bool // inside an input
 	err       error
 
 	// Owner is the caller's name for the session; the session does not use it.
@@ -74,14 +74,15 @@ func NewServer(cfg *Config, now Now, source netip.Addr) *Session {
 	}
 	s.rotation.interval = never
 	cfg.Server.Admission.Enter(source)
-	s.paths[0] = newPath(now)
+	s.work = cfg.Buffers.work()
+	s.paths[0] = newPath(cfg.Buffers, now)
 	return s
 }
 
 // NewClient returns an idle client session; Open starts it. cfg has been
 // validated for role Client.
 func NewClient(cfg *Config) *Session {
-	return &Session{cfg: cfg, role: Client, state: Idle}
+	return &Session{cfg: cfg, role: Client, state: Idle, work: cfg.Buffers.work(), calls: new(calls)}
 }
 
 // ID returns the session_id, 0 before the server has chosen one.
@@ -95,7 +96,7 @@ func (s *Session) Err() error { return s.err }
 
 // NextEvent returns the next event, if any.
 func (s *Session) NextEvent() (Event, bool) {
-	if len(s.events) == 0 {
+	if s.work == nil || len(s.events) == 0 {
 		return Event{}, false
 	}
 	e := s.events[0]
@@ -130,6 +131,7 @@ func (s *Session) Fate(p PathID) Fate {
 
 // Lost says that the connection of path p ended: end of stream or an error.
 func (s *Session) Lost(now Now, p PathID) {
+	s.rise()
 	if s.state == Hello {
 		s.pathLost(now, s.paths[p], ErrRefused)
 		return
@@ -180,37 +182,25 @@ func (s *Session) end(now Now, why error) {
 // eraseMessages forgets what waits in either direction. The calls of a client
 // have no result any more.
 func (s *Session) eraseMessages(now Now) {
-	for _, q := range s.in.partials {
+	for _, q := range s.partials {
 		s.unreserve(q)
 	}
 	if s.in.retained != 0 {
 		s.cfg.Server.Admission.Hold(s.source, -s.in.retained)
 	}
-	for _, q := range []*queue{&s.out.priority, &s.out.ordinary} {
+	for _, q := range []*queue{&s.priority, &s.ordinary} {
 		for m := q.head; m != nil; m = q.head {
 			q.pop()
 			s.cfg.Buffers.release(m)
 		}
 	}
 	s.out, s.in = outgoing{}, incoming{}
+	s.partials, s.held = nil, nil
+	if s.calls != nil {
+		s.calls.unanswered = nil
+	}
 	if s.cfg.Application != nil {
 		s.cfg.Application.Ended(s)
-	}
-}
-
-// Rest gives up what a session needs only while it works: cipher objects, which
-// are built anew from the keys, and empty buffers.
-func (s *Session) Rest() {
-	for _, p := range s.paths {
-		if p == nil {
-			continue
-		}
-		p.keys.send.Drop()
-		p.keys.recv.Drop()
-	}
-	s.out.rest()
-	if len(s.out.unanswered) == 0 {
-		s.out.unanswered = nil
 	}
 }
 

@@ -77,7 +77,7 @@ func newSubject(t *testing.T, v vectors.Vector) *subject {
 		u.s = NewServer(&cfg, u.now, netip.MustParseAddr("127.0.0.1"))
 	} else {
 		u.s = NewClient(&cfg)
-		u.s.paths[0] = newPath(u.now)
+		u.s.paths[0] = newPath(cfg.Buffers, u.now)
 	}
 	u.s.wallZero = u.now.Wall - micros(u.now.Elapsed)
 	u.enter(v)
@@ -243,9 +243,9 @@ func (u *subject) effect(v vectors.Vector) {
 		return
 	}
 	u.lives(v)
-	replied := s.out.ordinary.head != nil && binary.BigEndian.Uint16(s.out.ordinary.head.body) == uint16(wire.UnsupportedType)
+	replied := s.ordinary.head != nil && binary.BigEndian.Uint16(s.ordinary.head.body) == uint16(wire.UnsupportedType)
 	got := map[string]bool{
-		"nothing":                p.ackCount == 0 && p.answerLen == [2]uint8{} && s.out.ordinary.head == nil && len(p.raw) == 0,
+		"nothing":                p.ackCount == 0 && p.answerLen == [2]uint8{} && s.ordinary.head == nil && len(p.raw) == 0,
 		"Ack":                    p.ackCount == 1,
 		"PONG":                   p.answerLen[0] > 0 && p.answer[0][0] == byte(wire.Pong),
 		"PATH_RESPONSE":          p.answerLen[1] > 0 && p.answer[1][0] == byte(wire.PathResponse),

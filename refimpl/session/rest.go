@@ -1,0 +1,78 @@
+package session
+
+// A session that has nothing to do rests: it keeps its secrets, keys and counters,
+// and gives everything else to others of its owner.
+//
+//	working ─ Rest, and nothing pends ─▶ resting ─ any input ─▶ working
+//
+// [XTMP-LIM-011] bounds what a connection holds; chapter 10.4 of the definition
+// lists what must survive, which is what stays in Session and Path.
+
+// work is what a session needs only while it works.
+type work struct {
+	priority, ordinary queue // of messages that wait to be sealed
+	queued             int   // bytes of their bodies that are not sealed
+	blocked            bool  // a push was refused
+
+	partials []*partial // incomplete messages, at most four; nil if none
+	held     []request  // delivered later, once replies have gone; nil if none
+	events   []Event    // for NextEvent
+}
+
+// Rest gives up what the session needs only while it works, unless something
+// pends. Resting changes nothing that a peer could see.
+func (s *Session) Rest() {
+	if !s.resting() && s.pends() {
+		return
+	}
+	for _, p := range s.paths {
+		if p == nil || p.pathWork == nil {
+			continue
+		}
+		p.keys.send.Drop()
+		p.keys.recv.Drop()
+		s.cfg.Buffers.releasePath(p.pathWork)
+		p.pathWork = nil
+	}
+	if s.work != nil {
+		s.cfg.Buffers.releaseWork(s.work)
+		s.work = nil
+	}
+	s.out.rest()
+	if s.calls != nil {
+		s.calls.unanswered = nil
+	}
+}
+
+// resting reports whether the session rests.
+func (s *Session) resting() bool { return s.work == nil }
+
+// pends reports whether something would be lost by resting.
+func (s *Session) pends() bool {
+	switch {
+	case s.state != Established || s.rekey != nil || s.askRekey || s.ping.wanted || s.blocked:
+		return true
+	case !s.quiet() || len(s.events) > 0 || len(s.held) > 0:
+		return true
+	}
+	for _, p := range s.paths {
+		if p != nil && (p.state >= PathDrain || len(p.raw) > 0 || p.split.Pending() > 0 || p.ackCount > 0 ||
+			p.answerLen != [2]uint8{} || p.pending != nil) {
+			return true
+		}
+	}
+	return false
+}
+
+// rise ends the rest, before anything is done.
+func (s *Session) rise() {
+	if s.work != nil {
+		return
+	}
+	s.work = s.cfg.Buffers.work()
+	for _, p := range s.paths {
+		if p != nil {
+			p.pathWork = s.cfg.Buffers.pathWork()
+		}
+	}
+}
