@@ -26,6 +26,10 @@ func (s *Session) dispatch(now Now, p *Path, h *wire.Header, plaintext []byte) {
 	if h.Flags.Has(wire.FlagRequiresAck) {
 		switch s.in.status(pro.Mid) {
 		case midBeyond:
+			if h.Type == wire.TypeError { // [XTMP-ERR-031]
+				s.pathLost(now, p, ErrBadFrame)
+				return
+			}
 			s.violation(now, p, "mid is 4096 or more above the lowest that is not complete")
 			return
 		case midKnown:
@@ -85,6 +89,9 @@ func (s *Session) firstFrame(now Now, p *Path, h *wire.Header, pro *wire.Prologu
 		_ = m.Parse(body, true) // what can be read of it will do
 		p.shut()
 		s.end(now, peerError(&m))
+		return false
+	case h.Type == wire.TypeError: // [XTMP-ERR-031]
+		s.pathLost(now, p, ErrBadFrame)
 		return false
 	}
 	s.unexpected(now, p, "the first frame is not HandshakeDone") // [XTMP-HSK-059]

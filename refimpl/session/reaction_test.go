@@ -113,6 +113,7 @@ func TestReactions(t *testing.T) {
 		{"Error of scope 1", Server, 0xfe, 0, wire.Prologue{}, (&wire.Error{Scope: 1}).Append(nil), closes},
 		{"Error of scope 3", Server, 0xfe, 0, wire.Prologue{}, (&wire.Error{Scope: 3}).Append(nil), goesOn},
 		{"Error as reply to a server", Server, 0xfe, ra | rep, wire.Prologue{Mid: 1, ReplyTo: 1}, text(0), closes},
+		{"Error as reply beyond the window", Client, 0xfe, ra | rep, wire.Prologue{Mid: 4098, ReplyTo: 1}, text(0), closes},
 		{"Error as reply nobody asked for", Client, 0xfe, ra | rep, wire.Prologue{Mid: 2, ReplyTo: 7}, text(0), closes},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -129,6 +130,17 @@ func TestReactions(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestErrorIsNeverAnswered puts an Error that is a reply in the place of
+// HandshakeDone. [XTMP-ERR-003] [XTMP-ERR-031]
+func TestErrorIsNeverAnswered(t *testing.T) {
+	p := newPair(t, nil)
+	p.connect()
+	p.established()
+	p.client.paths[0].handshaken = false
+	p.fromServer(wire.TypeError, ra|rep, &wire.Prologue{Mid: 2, ReplyTo: 1}, (&wire.Error{}).Append(nil))
+	closes.judge(t, p.client, p.server)
 }
 
 // TestHeaderReactions alters a good frame in its header, with a correct
