@@ -112,7 +112,7 @@ func (s *Session) receiveLateHandshake(now Now, p *Path, h *wire.Header, pro *wi
 		s.violation(now, p, "a reply of type 0x02 that answers no RekeyInit")
 		return
 	}
-	c := p.call(h, pro, 0)
+	c := s.call(p, h, pro, 0)
 	if h.Flags.Has(wire.FlagFragment) {
 		p.ackEventually(now)
 		q, result := s.takeFragment(now, p, h, pro, body, payloadBeforeSession)
@@ -120,7 +120,7 @@ func (s *Session) receiveLateHandshake(now Now, p *Path, h *wire.Header, pro *wi
 		case fragmentTaken:
 			return
 		case fragmentWhole:
-			body, c = q.joined, c.covering(q)
+			body = q.joined
 		default: // [XTMP-RKY-044]
 			s.violation(now, p, "fragments of "+h.Type.String()+" disagree or are too many")
 			return
@@ -151,9 +151,9 @@ func (s *Session) receiveLateHandshake(now Now, p *Path, h *wire.Header, pro *wi
 	}
 }
 
-// receiveUnknown handles types below 0x80 that this endpoint does not know. size
-// is that of the body; a mid is complete.
-func (s *Session) receiveUnknown(now Now, p *Path, h *wire.Header, pro *wire.Prologue, size int) {
+// receiveUnknown handles types below 0x80 that this endpoint does not know. c and
+// size are those of the message; a mid is complete.
+func (s *Session) receiveUnknown(now Now, p *Path, h *wire.Header, pro *wire.Prologue, c Call, size int) {
 	hasMid := h.Flags.Has(wire.FlagRequiresAck)
 	switch {
 	case h.Flags.Has(wire.FlagStreaming):
@@ -162,7 +162,6 @@ func (s *Session) receiveUnknown(now Now, p *Path, h *wire.Header, pro *wire.Pro
 	case s.role == Client:
 	case hasMid:
 		p.ackEventually(now)
-		c := p.call(h, pro, size)
 		if s.accepts(now, p, h, pro, c, size) {
 			s.refuseMessage(now, p, h, pro, c, wire.UnsupportedType, h.Type.String())
 		}
