@@ -103,3 +103,18 @@ func TestRepeatedFragmentChangesNothing(t *testing.T) {
 		t.Errorf("%d messages are delivered, replies %v", len(got), codes)
 	}
 }
+
+// TestRefusalsAreBounded refuses requests for what one frame shows, to a client
+// that reads nothing. [XTMP-MSG-025]
+func TestRefusalsAreBounded(t *testing.T) {
+	k := newTalk(t, func(p *pair) { p.serverCfg.Server.MaxInflight = 10; p.serverCfg.Compression = false })
+	for mid := uint64(1); k.server.State() == Established; mid++ {
+		if mid > 21 {
+			t.Fatal("a client that reads nothing makes the server queue replies without end")
+		}
+		k.fromClientOnly(wire.TypeProbe, ra|wire.FlagCompressed, &wire.Prologue{Mid: mid}, nil)
+	}
+	if !wants(wire.ProtocolViolation)(k) {
+		t.Errorf("server ends with %v", k.server.Err())
+	}
+}
