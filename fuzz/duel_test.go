@@ -128,6 +128,7 @@ func (d *duel) listen() (lines []string) {
 	d.t.Helper()
 	for _, h := range d.w.listen(d.w.take(d.s), &d.next) {
 		d.m.lastSent = h.sequence
+		d.tell("-> type %02x flags %04x %x %.40x", h.typ, h.flags, h.plaintext.Prologue.Encode(), h.body())
 		if h.typ == 0x05 {
 			m, _ := testkit.Decode("ack", 0, h.body())
 			if m.Uint("largest") != d.m.sequence-1 {
@@ -141,6 +142,14 @@ func (d *duel) listen() (lines []string) {
 		lines = append(lines, d.describe(h))
 	}
 	return lines
+}
+
+// tell is the story of a duel, for who reproduces a failure with -v.
+func (d *duel) tell(format string, values ...any) {
+	d.t.Helper()
+	if testing.Verbose() {
+		d.t.Logf(format, values...)
+	}
 }
 
 // describe puts a frame into words, checks its mid and notes what it answers.
@@ -221,13 +230,14 @@ func (d *duel) fire(typ uint8, flags uint16, plaintext []byte) bool {
 	f := d.pen.frame(typ, flags, plaintext, nil)
 	d.m.now, d.m.held = d.w.now.Elapsed, d.hold > 0
 	want := d.m.judge(typ, flags, plaintext)
+	d.tell("<- type %02x flags %04x %x (%d bytes): %+v", typ, flags, plaintext[:min(60, len(plaintext))], len(plaintext), want)
 	before, heard := allocated(), len(d.got)
 	d.w.give(d.s, f)
 	taken := 0
 	for _, g := range d.got[heard:] {
 		taken += len(g)
 	}
-	if got, most := allocated()-before, 1<<20+16*uint64(len(f)+taken+d.m.holds()); got > most {
+	if got, most := allocated()-before, 2<<20+16*uint64(len(f)+taken+d.m.holds()); got > most {
 		d.t.Fatalf("%d bytes were allocated for a frame of %d", got, len(f))
 	}
 	if !slices.Equal(d.got, d.m.delivered) {

@@ -187,8 +187,6 @@ func (m *model) role(f message) outcome {
 		return m.violation()
 	case !m.server && f.typ == 0x01:
 		return m.violation()
-	case !m.server && f.typ == 0x02 && f.has(flagReply) && (m.rekey == 0 || f.prologue.Uint("reply_to") != m.rekey):
-		return m.violation()
 	}
 	return outcome{}
 }
@@ -219,6 +217,9 @@ func (m *model) completed(f message) {
 
 // lateHandshake is types 01 and 02 under a path key. The mid is new.
 func (m *model) lateHandshake(f message) outcome {
+	if f.has(flagReply) && (m.rekey == 0 || f.prologue.Uint("reply_to") != m.rekey) { // [XTMP-MSG-043]
+		return m.violation()
+	}
 	body := f.body
 	if f.has(flagFragment) {
 		q, whole, refusal := m.join(f, 8208)
