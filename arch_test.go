@@ -33,13 +33,16 @@ spec                    data
 vectors/testkit         pure   spec | golang.org/x/crypto filippo.io/mldsa
 vectors                 data   spec vectors/testkit
 vectors/gen             shell  vectors vectors/testkit
+internal/capturefile         shell  | github.com/google/gopacket
+internal/capturefile/keylog  shell
+
 conformance             shell  spec
 conformance/match       shell  conformance vectors/testkit | github.com/onsi/gomega
-conformance/peer        shell  spec vectors/testkit conformance conformance/match
+conformance/peer        shell  spec vectors/testkit conformance conformance/match internal/capturefile/keylog
 conformance/cases       shell  spec vectors vectors/testkit conformance conformance/match conformance/peer
 conformance/degenerate  shell
 conformance/selftest    shell  conformance
-conformance/report      shell  spec conformance
+conformance/report      shell  spec conformance internal/capturefile
 cmd/xtmp-conform        shell  spec vectors conformance conformance/cases conformance/degenerate conformance/selftest
                                conformance/report
                                | github.com/spf13/cobra charm.land/fang/v2 golang.org/x/term

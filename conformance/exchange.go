@@ -24,14 +24,15 @@ type Exchange struct {
 	seed     uint64
 	attempt  int
 
-	mu       sync.Mutex
-	timeline timeline
-	streams  map[string]*Entropy
-	conns    []*Conn
-	received int
-	frames   int
-	flooded  bool
-	ruling   ruling
+	mu        sync.Mutex
+	timeline  timeline
+	recording recording
+	streams   map[string]*Entropy
+	conns     []*Conn
+	received  int
+	frames    int
+	flooded   bool
+	ruling    ruling
 }
 
 // The bounds of what a peer may send to one attempt. Beyond them the exchange
@@ -177,6 +178,6 @@ func (x *Exchange) closeAll() {
 	conns := x.conns
 	x.mu.Unlock()
 	for _, c := range conns {
-		_ = c.raw.Close()
+		_ = c.Close()
 	}
 }

@@ -220,6 +220,7 @@ func (r *run) result(in instance, a *attempted, v Verdict, reason string) Result
 	if !result.Verdict.Passed() || r.cfg.KeepEvidence {
 		result.Timeline, result.Dropped = a.timeline, a.dropped
 	}
+	result.Traffic = r.keepTraffic(result.Verdict, a)
 	if !result.Verdict.Passed() {
 		result.Stderr = lastBytes(r.cfg.Target.Stderr(), keptStderrPerResult)
 	}

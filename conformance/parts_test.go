@@ -141,9 +141,9 @@ func TestTimelineExpects(t *testing.T) {
 	tl.label(1, WayReceived, "first", []byte("ab"), fields)
 	tl.label(1, WayReceived, "second", []byte("cd"), fields)
 	tl.label(1, WaySent, "ours", []byte("ef"), fields)
-	tl.expect(Difference{Field: "code", Want: "0a", Mask: "0f"})
-	tl.expect(Difference{Field: "code", Want: "not hex"})
-	tl.expect(Difference{Field: "code", Want: "0a0b"})
+	tl.expect(0, Difference{Field: "code", Want: "0a", Mask: "0f"})
+	tl.expect(0, Difference{Field: "code", Want: "not hex"})
+	tl.expect(0, Difference{Field: "code", Want: "0a0b"})
 	for i, want := range []string{"", "0a/0f", ""} {
 		got := ""
 		if f := tl.entries[i].Fields[0]; f.Want != nil {

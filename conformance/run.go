@@ -69,6 +69,9 @@ type run struct {
 	lost     string
 	failed   bool
 	restarts int
+
+	trafficKept int // bytes that the results keep for captures
+
 	done     int
 	total    int
 	verdicts map[string]Verdict // gravest by case ID

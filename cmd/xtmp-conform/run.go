@@ -219,8 +219,12 @@ func (f *runFlags) readKnown() (*conformance.KnownFailures, error) {
 // report writes everything that was asked for and concludes.
 func (a app) report(f *runFlags, o *conformance.Outcome, known *conformance.KnownFailures, sel conformance.Selection) error {
 	conclusion := o.Conclude(known)
+	captures, err := f.output.captures(o, f.replay())
+	if err != nil {
+		return harnessError{err}
+	}
 	document, err := report.New(o, conclusion, report.About{
-		Version: version(), Command: f.exec, Replay: f.replay(), Selection: sel, Known: known,
+		Version: version(), Command: f.exec, Replay: f.replay(), Selection: sel, Known: known, Captures: captures,
 	})
 	if err != nil {
 		return harnessError{err}

@@ -38,6 +38,7 @@ type counterpart struct {
 	mid      uint64
 	id       uint64
 	received int
+	served   bool // a frame has come
 }
 
 // A frame is one frame of the client, opened.
@@ -62,14 +63,16 @@ func (s *counterpart) start(t *testing.T) Target {
 	t.Cleanup(func() { _ = l.Close(); <-ended })
 	go func() {
 		defer close(ended)
-		nc, err := l.Accept()
-		if err != nil {
-			return
+		for !s.served { // whoever says nothing only measures the way
+			nc, err := l.Accept()
+			if err != nil {
+				return
+			}
+			s.nc = nc
+			_ = nc.SetDeadline(time.Now().Add(10 * time.Second))
+			s.serve()
+			_ = nc.Close()
 		}
-		s.nc = nc
-		defer nc.Close()
-		_ = nc.SetDeadline(time.Now().Add(10 * time.Second))
-		s.serve()
 	}()
 	return Target{Addr: l.Addr().String(), Pin: testIdentity.Fingerprint(), PinKind: 1}
 }
@@ -79,6 +82,7 @@ func (s *counterpart) serve() {
 	if !ok {
 		return
 	}
+	s.served = true
 	if s.instead != nil {
 		_, _ = s.nc.Write(s.instead)
 		return

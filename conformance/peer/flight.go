@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"fmt"
 
+	"github.com/bpci/xtmp/internal/capturefile/keylog"
 	"github.com/bpci/xtmp/vectors/testkit"
 )
 
@@ -34,7 +35,10 @@ func (c *Conn) ReadFlight(key []byte) (*Received, error) {
 	if err := c.verifyProofs(key, bodies); err != nil {
 		return r, err
 	}
-	c.inbound = append(c.inbound, &slot{name: SlotPath, keys: testkit.DeriveKeys(c.path().Value("ts_server"))})
+	path := c.path()
+	c.outbound = append(c.outbound, testkit.DeriveKeys(path.Value("ts_client")))
+	c.logKeys(keylog.Entry{}, path.Value("ts_client"), path.Value("ts_server"))
+	c.inbound = append(c.inbound, &slot{name: SlotPath, keys: testkit.DeriveKeys(path.Value("ts_server"))})
 	return r, c.firstSince(from)
 }
 
@@ -93,6 +97,18 @@ func (c *Conn) verifyProofs(key []byte, bodies [][]byte) error {
 		return c.violation("XTMP-HSK-044", "the MAC of ServerFinished is wrong", bodies[2], want)
 	}
 	return nil
+}
+
+// logKeys writes the secrets of both sides for whoever reads the capture. Path and
+// epoch are 0: this version of the script has no others.
+func (c *Conn) logKeys(e keylog.Entry, client, server []byte) {
+	e.Session = c.handshake.session
+	e.Side = keylog.Client
+	copy(e.Secret[:], client)
+	c.keyLog.LogKey(e.String())
+	e.Side = keylog.Server
+	copy(e.Secret[:], server)
+	c.keyLog.LogKey(e.String())
 }
 
 // path derives the traffic secrets of path 0.

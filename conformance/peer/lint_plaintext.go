@@ -28,6 +28,7 @@ func (c *Conn) lintProlog(r *Received) {
 	if p.Has("mid") {
 		c.inMid++
 		if mid := r.Mid(); mid != c.inMid {
+			c.wants("prologue.mid", c.inMid)
 			c.note("XTMP-MSG-011", "mid is not the next", mid, c.inMid)
 			c.inMid = mid
 		}
@@ -67,12 +68,14 @@ func (c *Conn) lintEnvelope(r *Received) {
 		c.note("XTMP-ENV-002", "token_len is not 0 on TCP", n, "0")
 	}
 	if n := e.Uint("total_len"); n != uint64(len(r.Plaintext.Body)) {
+		c.wants("envelope.total_len", uint64(len(r.Plaintext.Body)))
 		c.note("XTMP-ENV-003", "total_len is not the length of the body", n, len(r.Plaintext.Body))
 	}
 	if n := uint64(len(r.Plaintext.Body)); n > limit("handshake_message") {
 		c.note("XTMP-ENV-004", "the body in an envelope is too long", n, fmt.Sprint("at most ", limit("handshake_message")))
 	}
 	if id := e.Uint("handshake_id"); id != c.handshake.id {
+		c.wants("envelope.handshake_id", c.handshake.id)
 		c.note("XTMP-ENV-005", "handshake_id is not that of ClientHello", fmt.Sprintf("%016x", id), fmt.Sprintf("%016x", c.handshake.id))
 	}
 }
@@ -81,6 +84,7 @@ func (c *Conn) lintEnvelope(r *Received) {
 func (c *Conn) lintZeros(r *Received) {
 	for _, p := range r.Parts {
 		if p.Offset >= testkit.HeaderSize && zeroField(p.Label) && string(p.Bytes) != string(make([]byte, len(p.Bytes))) {
+			c.wants(p.Label, make([]byte, len(p.Bytes)))
 			c.note("XTMP-CON-002", p.Label+" is not zero", p.Bytes, "")
 		}
 	}

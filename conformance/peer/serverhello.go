@@ -3,6 +3,7 @@ package peer
 import (
 	"fmt"
 
+	"github.com/bpci/xtmp/internal/capturefile/keylog"
 	"github.com/bpci/xtmp/vectors/testkit"
 )
 
@@ -38,6 +39,7 @@ func (c *Conn) lintServerHello(r *Received, body *testkit.Message) {
 	}
 	id := body.Uint("session_id")
 	if inHeader := r.Frame.Header.Uint("session_id"); inHeader != id {
+		c.wants("frame.session_id", id)
 		c.note("XTMP-HSK-013", "session_id of header and body of ServerHello differ", inHeader, id)
 	}
 	if id == 0 || id > limit("session_id_max") {
@@ -83,6 +85,8 @@ func (c *Conn) deriveHandshakeKeys(raw []byte, body *testkit.Message) error {
 	d.Set("SH", testkit.TranscriptMessage(hsServerHello, raw))
 	d.Set("mlkem_ss", shared)
 	d.Set("x25519_ss", x25519)
+	c.outbound = append(c.outbound, testkit.DeriveKeys(d.Value("c_hs")))
+	c.logKeys(keylog.Entry{Handshake: true}, d.Value("c_hs"), d.Value("s_hs"))
 	c.inbound = append(c.inbound, &slot{name: SlotHandshake, keys: testkit.DeriveKeys(d.Value("s_hs"))})
 	return nil
 }

@@ -114,9 +114,15 @@ func (s *Session) encode(d *Draft) []byte {
 		s.open[d.Frame.Sequence()] = mid
 		s.requests[mid] = d.Frame.Type()
 	}
+	if body := d.Plaintext.Body; d.Frame.Type() == typeHeartbeat && len(body) > 0 && body[0] == Ping {
+		s.pings = append(s.pings[max(0, len(s.pings)+1-maxPings):], body[1:])
+	}
 	s.sent, s.anySent = max(s.sent, d.Frame.Sequence()), true
 	return raw
 }
+
+// maxPings is how many of our PINGs are remembered.
+const maxPings = 256
 
 // Ack acknowledges everything received under p0.s.
 func (s *Session) Ack() error {

@@ -81,6 +81,9 @@ func (t *text) failure(d *Document, c Case) {
 			t.line("    stderr    %s", printable(line))
 		}
 	}
+	if c.Capture != "" {
+		t.line("    capture   %s", c.Capture)
+	}
 	t.line("    replay    %s", c.Replay)
 	t.line("")
 }
