@@ -26,6 +26,9 @@ type duel struct {
 	mids uint64 // the last mid of the core
 	hold int    // frames after which output is taken again
 	got  []string
+
+	rests     bool          // the core rests whenever it can
+	exercised time.Duration // when the core sent a frame of an extension type
 }
 
 // application echoes at a server and takes everything at a client.
@@ -87,7 +90,7 @@ func newDuel(t testing.TB, server, fresh bool, how setup) *duel {
 		d.connectClient(fresh)
 		label = "SERVER_PATH_SECRET_0_0"
 	}
-	d.pen = pen{keys: testkit.DeriveKeys(d.w.secrets[label]).For(how.suite), session: d.s.ID(), stamp: d.w.now.Wall}
+	d.pen = pen{keys: testkit.DeriveKeys(d.w.secret(label)).For(how.suite), session: d.s.ID(), stamp: d.w.now.Wall}
 	if !server && !fresh {
 		d.pen.sequence, d.m.sequence, d.m.base = 1, 1, 2
 		d.m.open = []openFrame{{mid: 1}}
@@ -176,6 +179,8 @@ func (d *duel) describe(h heard) string {
 	case h.typ == 0x01:
 		d.m.rekey, d.m.rekeyID, d.m.lastMid = p.Uint("mid"), h.plaintext.Envelope.Uint("handshake_id"), p.Uint("mid")
 		return "rekey"
+	case h.typ >= 0x80 && h.typ < 0xf0 && h.flags&flagRequiresAck == 0 && len(body) <= 64: // [XTMP-TYP-002] [XTMP-TYP-004]
+		return "exercise"
 	case h.flags&flagReply != 0:
 		d.m.answered(p.Uint("reply_to"))
 		if h.flags&flagCompressed != 0 {
@@ -207,6 +212,13 @@ func (d *duel) expect() {
 			d.m.maybe = slices.Delete(d.m.maybe, i, i+1)
 			continue
 		}
+		if strings.HasPrefix(line, "exercise") {
+			if d.exercised != 0 && d.w.now.Elapsed-d.exercised < time.Minute {
+				d.t.Fatal("two exercising frames within a minute") // [XTMP-TYP-003]
+			}
+			d.exercised = d.w.now.Elapsed
+			continue
+		}
 		if !d.m.server && strings.HasPrefix(line, "heartbeat 00") {
 			continue // a client probes while a call is unanswered
 		}
@@ -229,15 +241,19 @@ func (d *duel) fire(typ uint8, flags uint16, plaintext []byte) bool {
 	d.pen.stamp = d.w.now.Wall
 	f := d.pen.frame(typ, flags, plaintext, nil)
 	d.m.now, d.m.held = d.w.now.Elapsed, d.hold > 0
+	d.m.yielded = 0
 	want := d.m.judge(typ, flags, plaintext)
 	d.tell("<- type %02x flags %04x %x (%d bytes): %+v", typ, flags, plaintext[:min(60, len(plaintext))], len(plaintext), want)
+	if d.rests {
+		d.s.Rest()
+	}
 	before, heard := allocated(), len(d.got)
 	d.w.give(d.s, f)
 	taken := 0
 	for _, g := range d.got[heard:] {
 		taken += len(g)
 	}
-	if got, most := allocated()-before, 2<<20+16*uint64(len(f)+taken+d.m.holds()); got > most {
+	if got, most := allocated()-before, 2<<20+16*uint64(len(f)+taken+d.m.holds())+4*uint64(d.m.yielded); got > most {
 		d.t.Fatalf("%d bytes were allocated for a frame of %d", got, len(f))
 	}
 	if !slices.Equal(d.got, d.m.delivered) {

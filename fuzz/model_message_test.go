@@ -176,7 +176,7 @@ func (m *model) request(f message) outcome {
 	}
 	if f.has(flagCompressed) {
 		var ok bool
-		if body, ok = inflate(body, m.originalLen); !ok {
+		if body, ok = m.inflate(body); !ok {
 			return m.refuse(f, code("DECOMPRESS_LIMIT"))
 		}
 	}
@@ -264,7 +264,7 @@ func (m *model) fromServer(f message) outcome {
 		return m.violation()
 	}
 	if whole && f.has(flagCompressed) {
-		body, whole = inflate(body, m.originalLen)
+		body, whole = m.inflate(body)
 	}
 	if whole {
 		m.delivered = append(m.delivered, fmt.Sprintf("push %d %d %x", f.prologue.Uint("sub_id"), f.prologue.Uint("n"), body))
@@ -291,7 +291,7 @@ func (m *model) reply(f message) outcome {
 	}
 	if whole && f.has(flagCompressed) {
 		var ok bool
-		if body, ok = inflate(body, m.originalLen); !ok {
+		if body, ok = m.inflate(body); !ok {
 			refusal = code("DECOMPRESS_LIMIT")
 		}
 	}
@@ -339,17 +339,24 @@ func (m *model) errorReply(f message, body *testkit.Message, malformed bool) out
 	return outcome{}
 }
 
+// inflate notes how many bytes came out of the stream of the message that is judged.
+func (m *model) inflate(stream []byte) ([]byte, bool) {
+	out, ok := inflate(stream, m.originalLen)
+	m.yielded += len(out)
+	return out, ok
+}
+
 // inflate returns the bytes of a raw DEFLATE stream that has to yield exactly want
-// bytes and to fill its input. [XTMP-CMP-009]
+// bytes and to fill its input, and whether it does. [XTMP-CMP-009]
 func inflate(stream []byte, want uint64) ([]byte, bool) {
 	in := bytes.NewReader(stream)
 	r := flate.NewReader(in)
 	out, err := io.ReadAll(io.LimitReader(r, int64(want)+1))
 	if err != nil || uint64(len(out)) != want {
-		return nil, false
+		return out, false
 	}
 	if n, err := r.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
-		return nil, false
+		return out, false
 	}
 	return out, in.Len() == 0
 }

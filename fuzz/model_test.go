@@ -56,6 +56,7 @@ type model struct {
 	base        uint64
 	complete    map[uint64]bool
 	partials    []*parts
+	yielded     int         // bytes that streams have yielded
 	originalLen uint64      // of the message that is judged
 	open        []openFrame // REQUIRES_ACK frames, neither acked nor answered
 

@@ -27,6 +27,7 @@ func FuzzSealed(f *testing.F) {
 	f.Fuzz(func(t *testing.T, mode byte, script []byte) {
 		how := setup{suite: mode >> 6 % 3, deflate: mode&4 != 0, inflight: 6}
 		d := newDuel(t, mode&1 == 0, mode&2 != 0, how)
+		d.rests = mode&8 != 0
 		d.finish(d.play(&tape{script}))
 	})
 }

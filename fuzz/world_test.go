@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/mlkem"
 	"crypto/mlkem/mlkemtest"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/netip"
@@ -54,6 +53,7 @@ func (a *admission) Hold(_ netip.Addr, n int) bool {
 type setup struct {
 	suite    uint8
 	deflate  bool
+	seed     byte                                  // of the entropy of both
 	inflight uint32                                // max_inflight; 0: the default
 	apps     func(client, server *session.Config)  // may set the applications
 	trace    func(who session.Role, e trace.Event) // nil for none
@@ -68,23 +68,25 @@ type world struct {
 	server    *session.Session
 	configs   [2]session.Config
 	admission *admission
-	secrets   map[string][]byte // by label of the key log
-	keys      []testkit.Keys    // of every path slot, in the order of the log
+	secrets   [2]map[string][]byte // of client and server, by label of the key log
+	draws     [2]*recorder
+	keys      []testkit.Keys // of every path slot, in the order of the log
 	suite     uint8
 	wire      [2][]byte // by sender: everything that was written
 }
 
-// identities are made once: an Ed25519 identity and a hybrid one.
-var identities = func() (ids [2]*security.Identity) {
-	seed := bytes.Repeat([]byte{0x42}, 32)
-	var err [2]error
-	ids[0], err[0] = security.NewIdentity(seed)
-	ids[1], err[1] = security.NewHybridIdentity(seed, seed)
-	if err[0] != nil || err[1] != nil {
-		panic(fmt.Sprint(err))
+// An identity of either kind, made once.
+var (
+	identity1 = must(security.NewIdentity(bytes.Repeat([]byte{0x42}, 32)))
+	identity2 = must(security.NewHybridIdentity(bytes.Repeat([]byte{0x42}, 32), bytes.Repeat([]byte{0x43}, 32)))
+)
+
+func must[T any](value T, err error) T {
+	if err != nil {
+		panic(err)
 	}
-	return ids
-}()
+	return value
+}
 
 func entropy(seed byte) *rand.ChaCha8 { return rand.NewChaCha8([32]byte{seed}) }
 
@@ -105,18 +107,19 @@ func newWorld(t testing.TB, how setup) *world {
 	t.Helper()
 	w := &world{
 		t: t, now: session.Now{Elapsed: time.Hour, Wall: wall}, admission: &admission{},
-		secrets: map[string][]byte{}, suite: how.suite,
+		secrets: [2]map[string][]byte{{}, {}}, suite: how.suite,
 	}
-	id := identities[0]
+	id := identity1
 	if wire.Suite(how.suite) == wire.SuitePostQuantum {
-		id = identities[1]
+		id = identity2
 	}
 	ids := uint64(0x11223344556600)
 	for i, role := range []session.Role{session.Client, session.Server} {
+		w.draws[i] = &recorder{source: entropy(how.seed + byte(i))}
 		c := &w.configs[i]
 		*c = session.Config{
-			Entropy: io.Reader(entropy(byte(i))), Suites: []wire.Suite{wire.Suite(how.suite)},
-			Compression: how.deflate, KeyLog: w.log,
+			Entropy: w.draws[i], Suites: []wire.Suite{wire.Suite(how.suite)}, Compression: how.deflate,
+			KeyLog: func(label string, _ uint64, secret []byte) { w.log(i, label, secret) },
 		}
 		if how.trace != nil {
 			c.Trace = func(e trace.Event) { how.trace(role, e) }
@@ -144,13 +147,33 @@ func newWorld(t testing.TB, how setup) *world {
 	return w
 }
 
-// log is the key log of both cores.
-func (w *world) log(label string, _ uint64, secret []byte) {
-	if w.secrets[label] != nil {
-		return // the other core said it already; sameKeys compares them where that matters
+// recorder is a source of entropy that remembers what was drawn.
+type recorder struct {
+	source io.Reader
+	drawn  [][]byte
+}
+
+func (r *recorder) Read(b []byte) (int, error) {
+	n, err := r.source.Read(b)
+	r.drawn = append(r.drawn, slices.Clone(b[:n]))
+	return n, err
+}
+
+// log is the key log of a core.
+func (w *world) log(side int, label string, secret []byte) {
+	w.secrets[side][label] = slices.Clone(secret)
+	if other := w.secrets[1-side][label]; !bytes.Equal(other, secret) {
+		w.keys = append(w.keys, testkit.DeriveKeys(w.secrets[side][label]).For(w.suite))
 	}
-	w.secrets[label] = slices.Clone(secret)
-	w.keys = append(w.keys, testkit.DeriveKeys(w.secrets[label]).For(w.suite))
+}
+
+// secret is a traffic secret that both cores have.
+func (w *world) secret(label string) []byte {
+	w.t.Helper()
+	if w.secrets[0][label] == nil || !bytes.Equal(w.secrets[0][label], w.secrets[1][label]) {
+		w.t.Fatalf("%s is %x at the client, %x at the server", label, w.secrets[0][label], w.secrets[1][label])
+	}
+	return w.secrets[0][label]
 }
 
 // take returns what s has to say now.
