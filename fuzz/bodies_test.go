@@ -17,7 +17,7 @@ import (
 // it writes for them, nil where it writes another form than it may read.
 var bodies = []struct {
 	layout string
-	core   func(b []byte) (err error, fields map[string]any, back []byte)
+	core   func(b []byte) (fields map[string]any, back []byte, err error)
 	valid  func(m *testkit.Message) bool // besides the form: all fields there, zero where they have to be
 }{
 	{"client_hello", clientHello, validClientHello},
@@ -49,11 +49,12 @@ func FuzzBodies(f *testing.F) {
 func sameBody(t *testing.T, kind int, body []byte) {
 	t.Helper()
 	b := bodies[kind]
-	err, fields, back := b.core(body)
+	fields, back, err := b.core(body)
 	m, rest := testkit.Decode(b.layout, 0, body)
 	valid := !m.Short() && len(rest) == 0 && len(m.Fields) > 0 && zeroes(m) && b.valid(m)
 	if valid != (err == nil) {
-		t.Fatalf("%s of %d bytes is valid: %v; the core says: %v\n%s", b.layout, len(body), valid, err, testkit.Dump(testkit.AnnotateLayout(b.layout, body)))
+		story := testkit.Dump(testkit.AnnotateLayout(b.layout, body))
+		t.Fatalf("%s of %d bytes is valid: %v; the core says: %v\n%s", b.layout, len(body), valid, err, story)
 	}
 	if !valid {
 		return

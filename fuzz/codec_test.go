@@ -4,10 +4,10 @@ import "github.com/bpci/xtmp/refimpl/wire"
 
 // The parsers of the core, with the names that the registry gives their fields.
 
-func clientHello(b []byte) (err error, fields map[string]any, back []byte) {
+func clientHello(b []byte) (fields map[string]any, back []byte, err error) {
 	var m wire.ClientHello
 	if err = m.Parse(b); err != nil {
-		return err, nil, nil
+		return nil, nil, err
 	}
 	fields = map[string]any{
 		"min_version": uint64(m.MinVersion), "max_version": uint64(m.MaxVersion), "flags": uint64(m.Flags), "client_time": m.ClientTime,
@@ -19,19 +19,19 @@ func clientHello(b []byte) (err error, fields map[string]any, back []byte) {
 		hints = append(hints, h[:]...)
 	}
 	fields["identity_hint"] = hints
-	return nil, fields, unlessTLV(b, wire.ClientHelloSize, m.Append(nil))
+	return fields, unlessTLV(b, wire.ClientHelloSize, m.Append(nil)), nil
 }
 
-func serverHello(b []byte) (err error, fields map[string]any, back []byte) {
+func serverHello(b []byte) (fields map[string]any, back []byte, err error) {
 	var m wire.ServerHello
 	if err = m.Parse(b); err != nil {
-		return err, nil, nil
+		return nil, nil, err
 	}
 	fields = map[string]any{
 		"version": uint64(m.Version), "suite": uint64(m.Suite), "session_id": m.SessionID, "server_time": m.ServerTime,
 		"random": m.Random[:], "x25519": m.X25519[:], "mlkem768_ct": m.MLKEM,
 	}
-	return nil, fields, unlessTLV(b, wire.ServerHelloSize, m.Append(nil))
+	return fields, unlessTLV(b, wire.ServerHelloSize, m.Append(nil)), nil
 }
 
 // unlessTLV returns what was written back if the input has no TLV entry: the core
@@ -43,61 +43,61 @@ func unlessTLV(b []byte, plain int, back []byte) []byte {
 	return back
 }
 
-func serverIdentity(b []byte) (err error, fields map[string]any, back []byte) {
+func serverIdentity(b []byte) (fields map[string]any, back []byte, err error) {
 	var m wire.ServerIdentity
 	if err = m.Parse(b); err != nil {
-		return err, nil, nil
+		return nil, nil, err
 	}
 	fields = map[string]any{"kind": uint64(m.Kind), "fingerprint": m.Fingerprint[:], "identity_key": m.Key}
 	if b[1]&^1 == 0 {
 		back = unlessTLV(b, 4+wire.FingerprintSize+len(m.Key)+wire.ParamsSize+2, m.Append(nil))
 	}
-	return nil, fields, back
+	return fields, back, nil
 }
 
-func handshakeDone(b []byte) (err error, fields map[string]any, back []byte) {
+func handshakeDone(b []byte) (fields map[string]any, back []byte, err error) {
 	var m wire.HandshakeDone
 	err = m.Parse(b)
-	return err, map[string]any{"address_token": m.AddressToken[:], "server_time": m.ServerTime}, m.Append(nil)
+	return map[string]any{"address_token": m.AddressToken[:], "server_time": m.ServerTime}, m.Append(nil), err
 }
 
-func rekeyInit(b []byte) (err error, fields map[string]any, back []byte) {
+func rekeyInit(b []byte) (fields map[string]any, back []byte, err error) {
 	var m wire.Rekey
 	err = m.ParseInit(b)
-	return err, map[string]any{"epoch": uint64(m.Epoch), "x25519": m.Share.X25519[:], "mlkem768_ek": m.Share.MLKEM}, m.Append(nil)
+	return map[string]any{"epoch": uint64(m.Epoch), "x25519": m.Share.X25519[:], "mlkem768_ek": m.Share.MLKEM}, m.Append(nil), err
 }
 
-func rekeyResp(b []byte) (err error, fields map[string]any, back []byte) {
+func rekeyResp(b []byte) (fields map[string]any, back []byte, err error) {
 	var m wire.Rekey
 	err = m.ParseResp(b)
-	return err, map[string]any{"epoch": uint64(m.Epoch), "x25519": m.Share.X25519[:], "mlkem768_ct": m.Share.MLKEM}, m.Append(nil)
+	return map[string]any{"epoch": uint64(m.Epoch), "x25519": m.Share.X25519[:], "mlkem768_ct": m.Share.MLKEM}, m.Append(nil), err
 }
 
-func heartbeat(b []byte) (err error, fields map[string]any, back []byte) {
+func heartbeat(b []byte) (fields map[string]any, back []byte, err error) {
 	kind, data, err := wire.ParseHeartbeat(b)
-	return err, map[string]any{"kind": uint64(kind), "data": data}, append([]byte{byte(kind)}, data...)
+	return map[string]any{"kind": uint64(kind), "data": data}, append([]byte{byte(kind)}, data...), err
 }
 
-func disconnect(b []byte) (err error, fields map[string]any, back []byte) {
+func disconnect(b []byte) (fields map[string]any, back []byte, err error) {
 	var m wire.Disconnect
 	err = m.Parse(b)
 	fields = map[string]any{"reason": uint64(m.Reason), "last_mid_sent": m.LastSent, "last_mid_complete": m.LastComplete}
-	return err, fields, m.Append(nil)
+	return fields, m.Append(nil), err
 }
 
-func ack(b []byte) (err error, fields map[string]any, back []byte) {
+func ack(b []byte) (fields map[string]any, back []byte, err error) {
 	largest, err := wire.ParseStreamAck(b)
-	return err, map[string]any{"largest": largest}, nil
+	return map[string]any{"largest": largest}, nil, err
 }
 
-func sealedError(b []byte) (err error, fields map[string]any, back []byte) { return errorBody(b, true) }
+func sealedError(b []byte) (fields map[string]any, back []byte, err error) { return errorBody(b, true) }
 
-func clearError(b []byte) (err error, fields map[string]any, back []byte) { return errorBody(b, false) }
+func clearError(b []byte) (fields map[string]any, back []byte, err error) { return errorBody(b, false) }
 
-func errorBody(b []byte, sealed bool) (err error, fields map[string]any, back []byte) {
+func errorBody(b []byte, sealed bool) (fields map[string]any, back []byte, err error) {
 	var m wire.Error
 	if err = m.Parse(b, sealed); err != nil {
-		return err, nil, nil
+		return nil, nil, err
 	}
 	fields = map[string]any{
 		"code": uint64(m.Code), "scope": uint64(m.Scope), "retry_after_ms": uint64(m.RetryAfterMS), "ref_seq": m.RefSequence,
@@ -115,18 +115,18 @@ func errorBody(b []byte, sealed bool) (err error, fields map[string]any, back []
 			back = m.Append(nil)
 		}
 	}
-	return nil, fields, back
+	return fields, back, nil
 }
 
-func probe(b []byte) (err error, fields map[string]any, back []byte) {
+func probe(b []byte) (fields map[string]any, back []byte, err error) {
 	var m wire.Probe
 	err = m.Parse(b)
-	return err, map[string]any{"op": uint64(m.Op), "arg": uint64(m.Arg), "data": m.Data}, m.Append(nil)
+	return map[string]any{"op": uint64(m.Op), "arg": uint64(m.Arg), "data": m.Data}, m.Append(nil), err
 }
 
-func envelope(b []byte) (err error, fields map[string]any, back []byte) {
+func envelope(b []byte) (fields map[string]any, back []byte, err error) {
 	var m wire.Envelope
 	body, err := wire.ParseStreamEnvelope(b, &m)
 	fields = map[string]any{"hs_type": uint64(m.HSType), "handshake_id": m.HandshakeID, "fragment": body}
-	return err, fields, append(m.AppendStream(nil, len(body)), body...)
+	return fields, append(m.AppendStream(nil, len(body)), body...), err
 }

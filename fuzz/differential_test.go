@@ -76,7 +76,7 @@ func (l listener) Deliver(_ session.Now, _ *session.Session, m session.Message) 
 	c := l.c
 	var p wire.Probe
 	var e *session.Error
-	got := ""
+	var got string
 	switch {
 	case errors.As(m.Err, &e):
 		got = fmt.Sprintf("error %04x", uint16(e.Code))
@@ -159,6 +159,7 @@ func (c *conversation) call(op wire.ProbeOp, how byte, in *tape) {
 	}
 	p := wire.Probe{Op: op, Data: bytes.Repeat([]byte{fill}, min(n, messageToServer-wire.ProbeHeader))}
 	switch op {
+	case wire.ProbeEcho, wire.ProbeSink:
 	case wire.ProbeSource:
 		p.Arg = uint32(len(p.Data)) * (1 + uint32(how>>7)*4)
 	case wire.ProbeFail:

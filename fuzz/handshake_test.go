@@ -198,12 +198,12 @@ func (w *world) checkAnswer(answer, hello []byte) {
 	w.t.Helper()
 	want := firstReaction(hello, w.suite)
 	f, rest, whole := testkit.DecodeFrame(answer)
-	switch {
-	case want == "":
+	switch want {
+	case "":
 		if len(answer) > 0 {
 			w.t.Fatalf("the server answers %x and has to be silent", answer)
 		}
-	case want == "ServerHello":
+	case "ServerHello":
 		if _, behind := firstFrame(hello); len(behind) > 0 && len(answer) == 0 {
 			return // what follows ended the connection before the answer was taken
 		}
@@ -225,7 +225,8 @@ func (w *world) checkAnswer(answer, hello []byte) {
 }
 
 // firstReaction is what a server of one suite makes of the first bytes of a
-// connection: the name of a clear Error, "ServerHello", or nothing. [chapters 5.7, 5.8, 7]
+// connection: the name of a clear Error, "ServerHello", or nothing.
+// It is chapters 5.7, 5.8 and 7.
 func firstReaction(b []byte, suite uint8) string {
 	f, _, whole := testkit.DecodeFrame(b)
 	h := f.Header

@@ -12,7 +12,7 @@ import (
 	"github.com/bpci/xtmp/vectors/testkit"
 )
 
-// parts are the fragments of one incomplete message. [chapter 8.11]
+// parts are the fragments of one incomplete message, as chapter 8.11 has them.
 type parts struct {
 	mid      uint64
 	fragID   uint64
