@@ -30,10 +30,11 @@ const (
 // client whose handshake fails says nothing more.
 func FuzzHandshake(f *testing.F) {
 	for message := range byte(handshakeMessages) {
-		for op := range byte(6) {
+		for op := range byte(7) {
 			f.Add(byte(1), message, op, []byte{0, 120, 1})
 			f.Add(byte(2), message, op, []byte{0, 4, 2, 0, 6, 1})
 			f.Add(byte(0), message, op, []byte{0, 16, 0xff})
+			f.Add(byte(1), message, op, []byte{1, 0, 9, 0x20}) // of a flight, a byte of the signature
 		}
 	}
 	for _, s := range stepsOfVectors(f) {
@@ -144,9 +145,12 @@ func (w *world) replace(message, op byte, b []byte, in *tape) []byte {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		if op%8 == 5 {
+		switch {
+		case op%8 == 5:
 			inside = in.left
-		} else {
+		case op%8 == 6 && message == atServerFlight:
+			inside = w.lie(inside, in)
+		default:
 			inside = alter(inside, in)
 		}
 		p := pen{keys: keys, session: w.server.ID(), stamp: w.now.Wall}
@@ -155,6 +159,24 @@ func (w *world) replace(message, op byte, b []byte, in *tape) []byte {
 		return in.left
 	}
 	return testkit.FixChecksum(alter(slices.Clone(b), in))
+}
+
+// lie alters one byte of ServerIdentity or ServerSignature and computes ServerFinished
+// for it, as somebody between the two can who has no identity key.
+func (w *world) lie(inside []byte, in *tape) []byte {
+	p, _ := testkit.DecodePlaintext(2, 0, inside)
+	messages, _ := testkit.FlightMessages(p.Body)
+	m := messages[in.byte()&1]
+	body := slices.Clone(m.Bytes("body"))
+	body[int(in.uint16())%len(body)] ^= in.byte() | 1
+	m.Set("body", body)
+	d := testkit.Derive("handshake", testkit.Values{
+		"CH": testkit.TranscriptMessage(1, messageOf(w.wire[0])), "SH": testkit.TranscriptMessage(3, messageOf(w.wire[1])),
+		"SI": messages[0].Encode(), "SS": messages[1].Encode(), "s_hs": w.secrets[1]["SERVER_HANDSHAKE_TRAFFIC_SECRET"],
+	})
+	messages[2].Set("body", d.Value("sf_mac"))
+	p.Body = slices.Concat(messages[0].Encode(), messages[1].Encode(), messages[2].Encode())
+	return p.Encode()
 }
 
 // alter changes some bytes and cuts the end off, or adds to it.
