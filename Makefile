@@ -61,13 +61,14 @@ test: ## everything `go test` runs, then a core certification of the reference s
 	@$(STAGE) "core certification" .ci/certify $(OUT)/test
 
 .PHONY: ci
-ci: ## lint, race detector, regeneration, independence, self-test, interoperability
+ci: ## lint, race detector, regeneration, independence, self-test, interoperability, fuzzing
 	@$(STAGE) "lint" $(MAKE) lint
 	@$(STAGE) "independence" .ci/independence
 	@$(STAGE) "generated files" .ci/unchanged "go generate ./..." spec vectors
 	@$(STAGE) "race detector" $(MAKE) race
 	@$(STAGE) "self-test of the suite" $(MAKE) selftest
 	@$(STAGE) "interoperability" $(MAKE) interop
+	@$(STAGE) "fuzzing" $(MAKE) fuzz-ci FUZZTIME=5s
 
 .PHONY: nightly
 nightly: ## ci, then long properties, fuzzing and other architectures
@@ -75,7 +76,7 @@ nightly: ## ci, then long properties, fuzzing and other architectures
 	@$(MAKE) ci
 	@$(STAGE) "long properties" env RAPID_CHECKS=20000 go test -count=1 -timeout 60m ./...
 	@$(STAGE) "race detector, repeated" go test -race -count=5 -timeout 60m $(PACKAGES)
-	@$(STAGE) "fuzzing" .ci/fuzz 5m
+	@$(STAGE) "fuzzing" $(MAKE) fuzz-ci FUZZTIME=5m
 	@$(STAGE) "other architectures" $(MAKE) architectures
 
 ##
@@ -120,6 +121,12 @@ mutants: $(OUT)/go.mod ## build the deliberately broken servers
 interop: build ## an independent implementation in JavaScript, as server and as client
 	cd conformance/interop/node && npm ci --no-audit --no-fund && npm test
 	.ci/interop $(OUT)/interop
+
+FUZZTIME ?= 10s
+
+.PHONY: fuzz-ci
+fuzz-ci: ## every fuzz target for FUZZTIME each, 10s if it is not given
+	@.ci/fuzz $(FUZZTIME)
 
 .PHONY: architectures
 architectures: ## run on 386; compile for a big-endian and other machines

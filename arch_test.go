@@ -47,6 +47,8 @@ cmd/xtmp-conform        shell  spec vectors conformance conformance/cases confor
                                conformance/report
                                | github.com/spf13/cobra charm.land/fang/v2 golang.org/x/term
 
+fuzz                    pure
+
 refimpl/wire            pure
 refimpl/frame           pure   refimpl/wire
 refimpl/security        pure   refimpl/wire | golang.org/x/crypto filippo.io/mldsa
