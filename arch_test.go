@@ -63,7 +63,7 @@ refimpl/server          shell  refimpl/wire refimpl/security refimpl/trace refim
 refimpl/client          shell  refimpl/wire refimpl/security refimpl/trace refimpl/session refimpl/clock
 cmd/bpci-xtmp-server    shell  refimpl/server | github.com/spf13/cobra charm.land/fang/v2
 cmd/bpi-xtmp            shell  refimpl/client refimpl/wire | github.com/spf13/cobra charm.land/fang/v2
-cmd/xtmp-mutant         shell  refimpl/faulty refimpl/security refimpl/server
+cmd/xtmp-mutant         shell  refimpl/faulty refimpl/security refimpl/session refimpl/transport refimpl/wire
 `
 
 // testModules are the external modules that test files may import besides

@@ -141,8 +141,11 @@ func integritySizes() conformance.Case {
 func integrityChoice() conformance.Case {
 	return conformance.Case{
 		ID: "XC-0804", Title: "Suite 0 is chosen where the client put it, neither before nor behind.",
-		Proves: []string{"XTMP-TRU-020"}, Touches: []string{"XTMP-INT-001", "XTMP-SUI-003", "XTMP-HSK-010"}, Profile: profileIntegrity, Expect: accepts(),
-		Params: []conformance.Param{param("suites", "00FFFFFF → 0", "0001FFFF → 0", "0100FFFF → 1", "7F00FFFF → 0", "7F0100FF → 1", "00000001 → 0")},
+		Proves: []string{"XTMP-TRU-020"}, Touches: []string{"XTMP-INT-001", "XTMP-SUI-003", "XTMP-HSK-010"}, Profile: profileIntegrity,
+		Expect: accepts(),
+		Params: []conformance.Param{
+			param("suites", "00FFFFFF → 0", "0001FFFF → 0", "0100FFFF → 1", "7F00FFFF → 0", "7F0100FF → 1", "00000001 → 0"),
+		},
 		Explain: explain("A server that prefers plain frames because they are cheaper gives away what its client wanted to keep.",
 			"A ClientHello whose list holds suite 0 in some place.",
 			"suite 0 is chosen whenever it is offered", "a zero byte is taken for an unused slot"),

@@ -106,11 +106,14 @@ func integrityOtherType() conformance.Case {
 		ID: "XC-0812", Title: "A frame with an encryption_type in a suite-0 session closes the connection silently.",
 		Proves: []string{"XTMP-INT-009"}, Touches: []string{"XTMP-ORD-018"}, Profile: profileIntegrity, Control: controlIntegrity,
 		Expect: closes("XTMP-INT-009"),
-		Params: []conformance.Param{param("encryption_type", "1", "2", "3", "4", "255"), param("sealed", "by its suite", "with the tag of suite 0")},
-		Explain: explain("The suite is agreed in the handshake; a frame that is encrypted all the same is of another session, or hides something from "+
-			"whoever looks for the fault.",
-			"A PING under the path key with the encryption_type and ENCRYPTED set, sealed by the cipher of that suite or left in clear with the tag "+
-				"of suite 0.",
+		Params: []conformance.Param{
+			param("encryption_type", "1", "2", "3", "4", "255"),
+			param("sealed", "by its suite", "with the tag of suite 0"),
+		},
+		Explain: explain("The suite is agreed in the handshake; a frame that is encrypted all the same is of another session, or hides "+
+			"something from whoever looks for the fault.",
+			"A PING under the path key with the encryption_type and ENCRYPTED set, sealed by the cipher of that suite or left in clear with the "+
+				"tag of suite 0.",
 			"a receiver opens whatever it has the key for"),
 		Run: func(x *conformance.Exchange) {
 			kind := uint8(x.ParamInt("encryption_type"))
@@ -151,8 +154,8 @@ func integrityClear() conformance.Case {
 		ID: "XC-0814", Title: "A clear frame in a suite-0 session closes the connection silently.",
 		Proves: []string{"XTMP-ORD-028"}, Touches: []string{"XTMP-HDR-033"}, Profile: profileIntegrity, Control: controlIntegrity,
 		Expect: closes("XTMP-ORD-028"), Params: []conformance.Param{clearFrames(), param("session_id", "zero", "ours")},
-		Explain: explain("Clear frames and those of suite 0 both have encryption_type 0; the key_id tells them apart, and only one of them is "+
-			"authentic.",
+		Explain: explain("Clear frames and those of suite 0 both have encryption_type 0; the key_id tells them apart, and only one of them "+
+			"is authentic.",
 			"A clear frame of each kind in an established session of suite 0.",
 			"a frame is taken for clear, or for authentic, by its encryption_type"),
 		Run: func(x *conformance.Exchange) {
@@ -195,8 +198,8 @@ func integrityNonce() conformance.Case {
 		ID: "XC-0816", Title: "In a suite-0 session the nonce field is computed and compared though no cipher takes it.",
 		Proves: []string{"XTMP-NON-006"}, Touches: []string{"XTMP-INT-006"}, Profile: profileIntegrity, Control: controlIntegrity,
 		Expect: closes("XTMP-NON-006"), Params: []conformance.Param{param("byte", "0", "3", "4", "11", "12", "23", "all zero")},
-		Explain: explain("The nonce binds the frame to its number; a field that nobody compares is a place to hide data, in a session that is there to "+
-			"be looked at.",
+		Explain: explain("The nonce binds the frame to its number; a field that nobody compares is a place to hide data, in a session that "+
+			"is there to be looked at.",
 			"A PING in whose nonce field one byte differs, or all are zero, under a right tag.",
 			"nonces are compared only where a cipher needs them"),
 		Run: func(x *conformance.Exchange) {
@@ -232,7 +235,8 @@ func integrityChecksumRepaired() conformance.Case {
 	return conformance.Case{
 		ID: "XC-0818", Title: "Plaintext that was changed on the way is not believed because its checksum was repaired.",
 		Proves: []string{"XTMP-INT-010"}, Touches: []string{"XTMP-HDR-023"}, Profile: profileIntegrity, Control: controlIntegrity,
-		Expect: closes("XTMP-INT-010"), Params: []conformance.Param{param("changed", "data of a PING", "kind of a Heartbeat", "reason of Disconnect", "mid", "body")},
+		Expect: closes("XTMP-INT-010"),
+		Params: []conformance.Param{param("changed", "data of a PING", "kind of a Heartbeat", "reason of Disconnect", "mid", "body")},
 		Explain: explain("A CRC can be repaired by anyone; protocols that took one for protection were made to carry commands of strangers.",
 			"A frame of which bytes that mean something were changed after its tag was computed, and the checksum computed anew.",
 			"a right checksum is taken for an intact frame", "frames of suite 0 are acted on before the tag is compared"),

@@ -17,9 +17,11 @@ func integrityFinish() conformance.Case {
 		Proves: []string{"XTMP-INT-009", "XTMP-INT-010", "XTMP-HSK-049"}, Touches: []string{"XTMP-KEY-015"}, Profile: profileIntegrity,
 		Control: controlIntegrity, Expect: closes("XTMP-HSK-049"),
 		Params: []conformance.Param{param(
-			"defect", "MAC", "tag first", "tag last", "MAC with its tag", "encryption_type 1", "encryption_type 2", "encryption_type 3", "hs_type", "tag zero",
+			"defect", "MAC", "tag first", "tag last", "MAC with its tag", "encryption_type 1", "encryption_type 2", "encryption_type 3", "hs_type",
+			"tag zero",
 		)},
-		Explain: explain("In suite 0 ClientFinish travels readable; its MAC and its tag are two proofs of two keys, and neither stands for the other.",
+		Explain: explain("In suite 0 ClientFinish travels readable; its MAC and its tag are two proofs of two keys, and neither stands for "+
+			"the other.",
 			"A ClientFinish with one wrong bit in MAC or tag, with a wrong MAC under a right tag, or in another suite.",
 			"the tag is not verified because the MAC is", "the MAC is not verified because the tag is"),
 		Run: func(x *conformance.Exchange) {
@@ -54,10 +56,11 @@ func integrityDowngrade() conformance.Case {
 	return conformance.Case{
 		ID: "XC-0831", Title: "No session comes of an offer into which somebody wrote suite 0.",
 		Proves: []string{"XTMP-HSK-090"}, Touches: []string{"XTMP-TRU-020", "XTMP-KEY-002"}, Profile: profileIntegrity, Control: controlIntegrity,
-		Expect: altered(), Params: []conformance.Param{param("suites", "01FFFFFF → 00FFFFFF", "01FFFFFF → 0001FFFF", "0100FFFF → 0001FFFF", "0100FFFF → 00FFFFFF")},
+		Expect: altered(),
+		Params: []conformance.Param{param("suites", "01FFFFFF → 00FFFFFF", "01FFFFFF → 0001FFFF", "0100FFFF → 0001FFFF", "0100FFFF → 00FFFFFF")},
 		Explain: explain("To switch encryption off is the best that somebody on the way can wish for.",
-			"A ClientHello whose list is rewritten on its way, so that the server chooses suite 0; then a ClientFinish of suite 0 by a client that "+
-				"knows nothing of it, under the key that the server has.",
+			"A ClientHello whose list is rewritten on its way, so that the server chooses suite 0; then a ClientFinish of suite 0 by a client "+
+				"that knows nothing of it, under the key that the server has.",
 			"the list of suites is not part of the transcript", "the MAC of ClientFinish is not looked at in suite 0"),
 		Run: func(x *conformance.Exchange) {
 			sent, rewritten := lists(x)
@@ -70,13 +73,15 @@ func integrityDowngrade() conformance.Case {
 func integrityAlteredHello() conformance.Case {
 	return conformance.Case{
 		ID: "XC-0832", Title: "In suite 0 no session comes of a ClientHello of which a field was altered on the way.",
-		Proves: []string{"XTMP-HSK-090"}, Touches: []string{"XTMP-KEY-002"}, Profile: profileIntegrity, Control: controlIntegrity, Expect: altered(),
+		Proves: []string{"XTMP-HSK-090"}, Touches: []string{"XTMP-KEY-002"}, Profile: profileIntegrity, Control: controlIntegrity,
+		Expect: altered(),
 		Params: []conformance.Param{param(
-			"field", "min_version", "max_version", "suites", "flags", "client_time", "random", "x25519", "mlkem768_ek", "identity_hint", "extensions",
+			"field", "min_version", "max_version", "suites", "flags", "client_time", "random", "x25519", "mlkem768_ek", "identity_hint",
+			"extensions",
 		)},
 		Explain: explain("The handshake of suite 0 is that of every suite: what the client said is what both sides agree to.",
-			"For a few bytes of each field a handshake of its own, in which that byte is altered on its way; then a ClientFinish by a client that "+
-				"knows nothing of it, under the key that the server has.",
+			"For a few bytes of each field a handshake of its own, in which that byte is altered on its way; then a ClientFinish by a client "+
+				"that knows nothing of it, under the key that the server has.",
 			"the transcript is not looked at where nothing is encrypted"),
 		Run: func(x *conformance.Exchange) {
 			for _, at := range sampledBytes(x, x.Param("field")) {

@@ -151,7 +151,7 @@ func unknownFragments() conformance.Case {
 
 func fragment(index, count uint64) func(*peer.Draft) {
 	return func(d *peer.Draft) {
-		d.Plaintext.Prologue.SetUint("frag_id", 1).SetUint("index", index).SetUint("count", count)
+		d.Plaintext.Prologue.SetUint("frag_id", 0).SetUint("index", index).SetUint("count", count)
 	}
 }
 

@@ -47,8 +47,8 @@ func suiteOrder() conformance.Case {
 			"suites", "010203FF → 1", "020301FF → 2", "030201FF → 3", "030102FF → 3", "0103FFFF → 1", "0203FFFF → 2", "0301FFFF → 3",
 			"7F030201 → 3", "FE7F0201 → 2", "04050301 → 3", "807F4003 → 3", "03FFFFFF → 3", "02FFFFFF → 2", "02020301 → 2", "037F037F → 3",
 		)},
-		Explain: explain("The order is the client's; a server with an order of its own, or one that picks the highest number, gives its clients "+
-			"what they wanted least.",
+		Explain: explain("The order is the client's; a server with an order of its own, or one that picks the highest number, gives its "+
+			"clients what they wanted least.",
 			"A ClientHello with the list and the hint of the kind-2 identity.",
 			"the highest number is taken for the strongest suite", "the server's own order decides", "the search ends at an unknown number",
 			"suite 3 is chosen whenever the identity can serve it"),
@@ -60,9 +60,11 @@ func suiteOrderKind1() conformance.Case {
 	return conformance.Case{
 		ID: "XC-0711", Title: "Under a kind-1 identity suite 3 is passed over.",
 		Proves: []string{"XTMP-TRU-020"}, Touches: []string{"XTMP-SUI-007"}, Profile: profileSuites, Expect: accepts(),
-		Params: []conformance.Param{param("suites", "0302FFFF → 2", "0301FFFF → 1", "030102FF → 1", "7F0302FF → 2", "03030301 → 1", "020301FF → 2")},
-		Explain: explain("Suite 3 says that the server was proven by a signature that outlives Ed25519; under a key of kind 1 it would say so "+
-			"untruly.",
+		Params: []conformance.Param{
+			param("suites", "0302FFFF → 2", "0301FFFF → 1", "030102FF → 1", "7F0302FF → 2", "03030301 → 1", "020301FF → 2"),
+		},
+		Explain: explain("Suite 3 says that the server was proven by a signature that outlives Ed25519; under a key of kind 1 it would say "+
+			"so untruly.",
 			"A ClientHello that lists suite 3 before others, with the hint of an identity of kind 1.",
 			"suite 3 is taken for AES-256-GCM and no more", "the hint is given up for the sake of the first suite"),
 		Run: func(x *conformance.Exchange) { judgeChoice(x, pinOf(x, testkit.KindEd25519)) },
@@ -115,8 +117,8 @@ func defaultBeforeSuite() conformance.Case {
 		Params: []conformance.Param{param("suites", "0301FFFF", "0302FFFF", "7F0301FF")},
 		Explain: explain("Who is chosen first decides what a client without a hint meets; two servers that do it in another order show "+
 			"different keys to the same client.",
-			"A ClientHello without hint that lists suite 3 before another one. A default identity of kind 1 serves the other suite, one of "+
-				"kind 2 suite 3.",
+			"A ClientHello without hint that lists suite 3 before another one. A default identity of kind 1 serves the other suite, one of kind "+
+				"2 suite 3.",
 			"the suite is chosen first and then an identity for it"),
 		Run: func(x *conformance.Exchange) {
 			first := shownTo(x, conformance.Pin{}, offers(testkit.SuiteAES256GCM, testkit.SuiteChaCha20Poly1305))
@@ -135,7 +137,8 @@ func gapBetweenSuites() conformance.Case {
 	return conformance.Case{
 		ID: "XC-0715", Title: "An unused slot before suite 2 or 3 makes the ClientHello malformed.",
 		Proves: []string{"XTMP-HSK-008", "XTMP-HSK-071"}, Touches: []string{"XTMP-HSK-079"}, Profile: profileSuites, Control: controlSuites,
-		Expect: refuses("MALFORMED", "XTMP-HSK-008"), Params: []conformance.Param{param("suites", "FF02FFFF", "02FF03FF", "FFFFFF03", "03FFFF02", "03FF7FFF")},
+		Expect: refuses("MALFORMED", "XTMP-HSK-008"),
+		Params: []conformance.Param{param("suites", "FF02FFFF", "02FF03FF", "FFFFFF03", "03FFFF02", "03FF7FFF")},
 		Explain: explain("One list has one encoding; what is skipped in the middle is what an attacker took out.",
 			"A ClientHello with 0xFF before a used slot of its suites.",
 			"the list is read up to the first suite that is served", "0xFF is ignored like an unknown number"),
@@ -157,11 +160,12 @@ func repeatedSuites() conformance.Case {
 
 func hintOfEitherKind() conformance.Case {
 	return conformance.Case{
-		ID: "XC-0717", Title: "A client with pins of both kinds meets the identity that the server has first, unless the suite calls for the other.",
+		ID:     "XC-0717",
+		Title:  "A client with pins of both kinds meets the identity that the server has first, unless the suite calls for the other.",
 		Proves: []string{"XTMP-TRU-018", "XTMP-TRU-019"}, Touches: []string{"XTMP-TRU-023"}, Profile: profileSuites, Expect: accepts(),
 		Params: []conformance.Param{param("order", "kind 1 first", "kind 2 first"), param("suites", "01FFFFFF", "02FFFFFF", "03FFFFFF")},
-		Explain: explain("A server moves from kind 1 to kind 2 while its clients hold both pins; the order is the server's, so that its operator "+
-			"says when the change comes.",
+		Explain: explain("A server moves from kind 1 to kind 2 while its clients hold both pins; the order is the server's, so that its "+
+			"operator says when the change comes.",
 			"A ClientHello with the hints of an identity of each kind, in either order.",
 			"the first slot of the hint wins", "of two kinds the stronger is chosen whatever the order of the server"),
 		Run: func(x *conformance.Exchange) {
@@ -170,7 +174,7 @@ func hintOfEitherKind() conformance.Case {
 			if x.Param("order") == "kind 2 first" {
 				hints = [2]conformance.Pin{two, one}
 			}
-			want := firstOf(x, one, two)
+			want := frontOf(x, one, two)
 			if x.Param("suites") == "03FFFFFF" {
 				want = two
 			}
@@ -192,9 +196,9 @@ func hintOf(pins ...conformance.Pin) []byte {
 	return hint
 }
 
-// firstOf says which of two identities the server has before the other: the one that
+// frontOf says which of two identities the server has before the other: the one that
 // it shows to a client which names both.
-func firstOf(x *conformance.Exchange, a, b conformance.Pin) conformance.Pin {
+func frontOf(x *conformance.Exchange, a, b conformance.Pin) conformance.Pin {
 	met := shownTo(x, conformance.Pin{}, offers(testkit.SuiteAES256GCM), func(h *peer.Hello) {
 		h.Body.Set("identity_hint", hintOf(a, b))
 	})

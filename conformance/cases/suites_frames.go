@@ -24,11 +24,15 @@ func otherSuiteInSession() conformance.Case {
 		ID: "XC-0740", Title: "A frame under the encryption_type of another suite closes the connection silently.",
 		Proves: []string{"XTMP-ORD-018"}, Touches: []string{"XTMP-SUI-008"}, Profile: profileSuites, Control: controlSuites,
 		Expect: closes("XTMP-ORD-018"),
-		Params: []conformance.Param{badUses(), param("encryption_type", "1 more", "1 less", "2 more", "4", "255"), param("sealed", "by the session's cipher", "by its own")},
-		Explain: explain("Suites 1 and 3 have the same cipher and the same keys, so nothing but this check tells their frames apart; what a client "+
-			"demanded of the identity would be worth nothing if its frames could change the suite.",
-			"A PING under the path key that names another suite, sealed so that it opens: by the cipher of the session, or by that of the "+
-				"suite that it names.",
+		Params: []conformance.Param{
+			badUses(),
+			param("encryption_type", "1 more", "1 less", "2 more", "4", "255"),
+			param("sealed", "by the session's cipher", "by its own"),
+		},
+		Explain: explain("Suites 1 and 3 have the same cipher and the same keys, so nothing but this check tells their frames apart; what a "+
+			"client demanded of the identity would be worth nothing if its frames could change the suite.",
+			"A PING under the path key that names another suite, sealed so that it opens: by the cipher of the session, or by that of the suite "+
+				"that it names.",
 			"the cipher is chosen by encryption_type of each frame", "only the cipher is compared, which 1 and 3 share",
 			"the field is written and never read"),
 		Run: func(x *conformance.Exchange) {
@@ -76,8 +80,8 @@ func otherCipher() conformance.Case {
 		Expect: closes("XTMP-ORD-025"),
 		Params: []conformance.Param{badUses(), param("cipher", "other AEAD", "tag alone", "nothing")},
 		Explain: explain("A receiver that tries one cipher after the other gives an attacker as many chances to forge.",
-			"A PING with the encryption_type of the session, sealed by the AEAD of another suite under the right key, sent in clear with the tag of "+
-				"suite 0, or sent in clear with a tag of zero.",
+			"A PING with the encryption_type of the session, sealed by the AEAD of another suite under the right key, sent in clear with the "+
+				"tag of suite 0, or sent in clear with a tag of zero.",
 			"ciphers are tried in turn", "a frame whose payload parses is taken as it is"),
 		Run: func(x *conformance.Exchange) {
 			suite, kind := use(x)
@@ -104,7 +108,10 @@ func suiteBits() conformance.Case {
 		ID: "XC-0742", Title: "In each suite a frame of which one bit of tag or ciphertext was changed closes the connection silently.",
 		Proves: []string{"XTMP-ORD-025"}, Touches: []string{"XTMP-HDR-026", "XTMP-KEY-015"}, Profile: profileSuites, Control: controlSuites,
 		Expect: closes("XTMP-ORD-025"),
-		Params: []conformance.Param{badUses(), param("bit", "tag 0", "tag 7", "tag 64", "tag 127", "payload first", "payload last", "payload drawn")},
+		Params: []conformance.Param{
+			badUses(),
+			param("bit", "tag 0", "tag 7", "tag 64", "tag 127", "payload first", "payload last", "payload drawn"),
+		},
 		Explain: explain("Every bit of the tag counts, and every bit of the ciphertext is under it.",
 			"A PING of which one bit was changed after sealing; the checksum is right.",
 			"the tag is compared in part", "a few bytes at the end of a block are not authenticated"),
@@ -180,13 +187,19 @@ func suiteNonce() conformance.Case {
 	return conformance.Case{
 		ID: "XC-0744", Title: "In each suite the nonce is computed and compared, all 24 bytes of it.",
 		Proves: []string{"XTMP-NON-006"}, Profile: profileSuites, Control: controlSuites, Expect: closes("XTMP-NON-006"),
-		Params: []conformance.Param{badUses(), param("byte", "0", "3", "4", "11", "12", "23"), param("opens", "with the computed nonce", "with the nonce sent")},
+		Params: []conformance.Param{
+			badUses(),
+			param("byte", "0", "3", "4", "11", "12", "23"),
+			param("opens", "with the computed nonce", "with the nonce sent"),
+		},
 		Explain: explain("The field has 24 bytes, as many as an XChaCha20 nonce; what takes it as it comes lets the sender choose nonces.",
 			"A PING in whose nonce field one byte differs, authenticated as it is and sealed so that it opens one way or the other.",
 			"the cipher is given the field of the frame", "suite 2 reads all 24 bytes as a nonce of XChaCha20"),
 		Run: func(x *conformance.Exchange) {
 			suite, kind := use(x)
-			badPing(x, sessionIn(x, suite, kind), func(d *peer.Draft) { spoilNonce(d, x.ParamInt("byte"), x.Param("opens") == "with the nonce sent") })
+			badPing(x, sessionIn(x, suite, kind), func(d *peer.Draft) {
+				spoilNonce(d, x.ParamInt("byte"), x.Param("opens") == "with the nonce sent")
+			})
 		},
 	}
 }
@@ -211,7 +224,10 @@ func suiteReplay() conformance.Case {
 		ID: "XC-0745", Title: "In each suite a frame is taken once, in its own direction and in its own session.",
 		Proves: []string{"XTMP-ORD-021", "XTMP-ORD-017", "XTMP-ORD-022"}, Touches: []string{"XTMP-NON-005"}, Profile: profileSuites,
 		Control: controlSuites, Expect: closes("XTMP-ORD-021", "XTMP-ORD-017", "XTMP-ORD-022"),
-		Params: []conformance.Param{badUses(), param("frame", "again", "skipping one", "the server's own", "of another session", "of a session in another suite")},
+		Params: []conformance.Param{
+			badUses(),
+			param("frame", "again", "skipping one", "the server's own", "of another session", "of a session in another suite"),
+		},
 		Explain: explain("Keys belong to a session, a direction and a suite; a frame that is at home elsewhere has no key here.",
 			"A good frame once more, one that skips a number, a PONG sent back, or a frame of another session with the session_id of this one.",
 			"keys are looked up in a table of all sessions", "sequence numbers are compared with a window"),
@@ -256,7 +272,10 @@ func suiteOracle() conformance.Case {
 		ID: "XC-0746", Title: "In each suite a bad ciphertext, a bad tag and a bad Finished are answered by the same silence.",
 		Proves: []string{"XTMP-KEY-015"}, Touches: []string{"XTMP-HSK-049", "XTMP-ORD-025"}, Profile: profileSuites, Control: controlSuites,
 		Expect: closes("XTMP-KEY-015"),
-		Params: []conformance.Param{badUses(), param("wrong", "Finished MAC", "Finished tag", "Finished ciphertext", "Finished cut", "tag", "ciphertext")},
+		Params: []conformance.Param{
+			badUses(),
+			param("wrong", "Finished MAC", "Finished tag", "Finished ciphertext", "Finished cut", "tag", "ciphertext"),
+		},
 		Explain: explain("Whoever can tell one failure from another learns something about keys that are not his.",
 			"A ClientFinish or a PING with one wrong bit, or a ClientFinish with a MAC of 47 bytes.",
 			"a bad MAC gets HANDSHAKE_FAILED and a bad tag a close"),

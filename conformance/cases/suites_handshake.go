@@ -19,7 +19,11 @@ func finishInOtherSuite() conformance.Case {
 		ID: "XC-0750", Title: "A ClientFinish in another suite than the negotiated one is answered by closing silently.",
 		Proves: []string{"XTMP-ORD-018", "XTMP-HSK-049"}, Touches: []string{"XTMP-SUI-008"}, Profile: profileSuites, Control: controlSuites,
 		Expect: closes("XTMP-ORD-018", "XTMP-HSK-049"),
-		Params: []conformance.Param{badUses(), param("encryption_type", "1 more", "1 less", "0"), param("sealed", "by the session's cipher", "by its own")},
+		Params: []conformance.Param{
+			badUses(),
+			param("encryption_type", "1 more", "1 less", "0"),
+			param("sealed", "by the session's cipher", "by its own"),
+		},
 		Explain: explain("The suite holds from ServerHello on, the handshake slots included; a client that changes it at its last step has "+
 			"agreed to something else than the server.",
 			"A ClientFinish with the right MAC under the right key that names another suite, sealed by the cipher of the session or of the "+
@@ -49,7 +53,8 @@ func finishTranscript() conformance.Case {
 		ID: "XC-0751", Title: "In each suite a ClientFinish over a transcript with one other bit is answered by closing silently.",
 		Proves: []string{"XTMP-HSK-090", "XTMP-HSK-049"}, Profile: profileSuites, Control: controlSuites, Expect: closes("XTMP-HSK-090"),
 		Params: []conformance.Param{badUses(), param("message", "CH", "SH", "SI", "SS", "SF"), param("byte", "first", "last")},
-		Explain: explain("A kind-2 flight is thousands of bytes long; each of them is in the transcript, the last of the second signature as well.",
+		Explain: explain("A kind-2 flight is thousands of bytes long; each of them is in the transcript, the last of the second signature as "+
+			"well.",
 			"A ClientFinish under the right key whose MAC is that of a client which received one bit of a message otherwise.",
 			"only the Ed25519 half of the signature is hashed", "a buffer of fixed size cuts the transcript"),
 		Run: func(x *conformance.Exchange) {
@@ -126,11 +131,12 @@ func alteredHelloBySuite() conformance.Case {
 		ID: "XC-0753", Title: "In each suite no session comes of a ClientHello of which a field was altered on the way.",
 		Proves: []string{"XTMP-HSK-090"}, Touches: []string{"XTMP-KEY-002"}, Profile: profileSuites, Control: controlSuites, Expect: altered(),
 		Params: []conformance.Param{badUses(), param(
-			"field", "min_version", "max_version", "suites", "flags", "client_time", "random", "x25519", "mlkem768_ek", "identity_hint", "extensions",
+			"field", "min_version", "max_version", "suites", "flags", "client_time", "random", "x25519", "mlkem768_ek", "identity_hint",
+			"extensions",
 		)},
 		Explain: explain("What the client said is what both sides agree to, to the last ignored bit.",
-			"For a few bytes of each field a handshake of its own, in which that byte is altered on its way; then a ClientFinish by a client that "+
-				"knows nothing of it, under the key that the server has.",
+			"For a few bytes of each field a handshake of its own, in which that byte is altered on its way; then a ClientFinish by a client "+
+				"that knows nothing of it, under the key that the server has.",
 			"flags, hints or TLV entries are left out of the transcript", "the time of the client is taken from the header"),
 		Run: func(x *conformance.Exchange) {
 			suite, kind := use(x)

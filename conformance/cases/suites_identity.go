@@ -26,8 +26,8 @@ func hybridKeyWhenAsked() conformance.Case {
 		ID: "XC-0720", Title: "The 1985 bytes of a kind-2 key are sent exactly when ClientHello asks for them.",
 		Proves: []string{"XTMP-HSK-023", "XTMP-HSK-024", "XTMP-HSK-025"}, Profile: profileSuites, Expect: accepts(),
 		Params: []conformance.Param{uses("1 kind 2", "2 kind 2", "3 kind 2"), param("flags", "0x0000", "0x0001", "0xFFFC", "0xFFFD")},
-		Explain: explain("The key is most of the flight. A client that holds it refuses one that it did not ask for, and one that does not hold it "+
-			"can verify nothing without.",
+		Explain: explain("The key is most of the flight. A client that holds it refuses one that it did not ask for, and one that does not "+
+			"hold it can verify nothing without.",
 			"A handshake that asks for the key, and one with the flags of the parameter, verified with the key of the first.",
 			"kind 2 always includes its key", "key_len is written in one byte", "only the Ed25519 half is sent"),
 		Run: func(x *conformance.Exchange) {
@@ -53,10 +53,11 @@ func hybridKeyWhenAsked() conformance.Case {
 func hybridSignature() conformance.Case {
 	return conformance.Case{
 		ID: "XC-0721", Title: "Both halves of a kind-2 signature verify, in every suite.",
-		Proves: []string{"XTMP-KEY-016", "XTMP-KEY-017"}, Touches: []string{"XTMP-TRU-024", "XTMP-HSK-043"}, Profile: profileSuites, Expect: accepts(),
+		Proves: []string{"XTMP-KEY-016", "XTMP-KEY-017"}, Touches: []string{"XTMP-TRU-024", "XTMP-HSK-043"}, Profile: profileSuites,
+		Expect: accepts(),
 		Params: []conformance.Param{uses("1 kind 2", "2 kind 2", "3 kind 2")},
-		Explain: explain("The second half is the one that a future attacker cannot forge; a server that signs something else with it, or with another "+
-			"context, is refused by every client that looks.",
+		Explain: explain("The second half is the one that a future attacker cannot forge; a server that signs something else with it, or "+
+			"with another context, is refused by every client that looks.",
 			"A handshake under an identity of kind 2. The Ed25519 half is verified over the server signature input without context, the "+
 				"ML-DSA-65 half over the same input with the context \"XTMP/1 server auth\".",
 			"ML-DSA signs without context, or a hash of the input", "the halves are in the other order",

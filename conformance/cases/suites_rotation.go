@@ -11,7 +11,7 @@ func twoPins(x *conformance.Exchange) (first, second conformance.Pin) {
 	if len(known) < 2 {
 		x.Unsupported("a second identity")
 	}
-	if a, b := known[0], known[1]; string(firstOf(x, a, b).Fingerprint) != string(b.Fingerprint) {
+	if a, b := known[0], known[1]; string(frontOf(x, a, b).Fingerprint) != string(b.Fingerprint) {
 		return a, b
 	}
 	return known[1], known[0]
@@ -22,8 +22,8 @@ func eachPinAnswers() conformance.Case {
 		ID: "XC-0730", Title: "Each identity of a server answers to its own hint and signs as itself.",
 		Proves: []string{"XTMP-TRU-018"}, Touches: []string{"XTMP-TRU-023", "XTMP-TRU-024", "XTMP-HSK-043"},
 		Params: []conformance.Param{param("slot", "0", "3")},
-		Explain: explain("While a server changes its key, clients of the old pin and of the new one connect at the same time; each has to meet "+
-			"what it trusts.",
+		Explain: explain("While a server changes its key, clients of the old pin and of the new one connect at the same time; each has to "+
+			"meet what it trusts.",
 			"For each identity that the server is known by a handshake whose hint names it alone; key, fingerprint and signature are verified.",
 			"the second identity is shown and the first signs", "only the first identity is compared with the hint"),
 		Run: func(x *conformance.Exchange) {
@@ -45,9 +45,12 @@ func eachPinAnswers() conformance.Case {
 
 func bothHints() conformance.Case {
 	return conformance.Case{
-		ID: "XC-0731", Title: "Of several identities that a client names the first of the server's order answers, whatever the order of the hints.",
+		ID:     "XC-0731",
+		Title:  "Of several identities that a client names the first of the server's order answers, whatever the order of the hints.",
 		Proves: []string{"XTMP-TRU-018", "XTMP-TRU-019"}, Touches: []string{"XTMP-TRU-023"},
-		Params: []conformance.Param{param("hints", "first, second", "second, first", "second, nothing, nothing, first", "first, first, second, second")},
+		Params: []conformance.Param{
+			param("hints", "first, second", "second, first", "second, nothing, nothing, first", "first, first, second, second"),
+		},
 		Explain: explain("The operator decides when clients with both pins move to the new key; the client's order must not.",
 			"Handshakes whose hints name two identities of the server.",
 			"hints are tried in their order", "the last identity that fits wins"),

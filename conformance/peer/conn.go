@@ -45,6 +45,7 @@ type Conn struct {
 	pings     [][]byte          // what our PINGs said, the newest last
 	requests  map[uint64]uint8  // mid → type of every reliable message of ours
 	answered  map[uint64]uint64 // mids of ours that had their reply, and its mid
+	whole     map[uint64]bool   // mids of ours of which the whole reply has come
 }
 
 // A slot is a key slot in which the peer seals. Path slots of all epochs share
@@ -86,8 +87,13 @@ func New(nc net.Conn, target Target, options Options) *Conn {
 		panic("peer: Options.Entropy is missing: a script has no randomness of its own")
 	}
 	c := &Conn{
+<<<<<<< HEAD
 		nc: nc, target: target, entropy: options.Entropy, clock: options.Clock, recorder: options.Recorder, keyLog: options.KeyLog,
 		wait: orDefault(options.Wait), open: map[uint64]uint64{}, requests: map[uint64]uint8{}, answered: map[uint64]uint64{}, incoming: newIncoming(),
+=======
+		nc: nc, target: target, entropy: options.Entropy, clock: options.Clock, recorder: options.Recorder,
+		wait: orDefault(options.Wait), open: map[uint64]uint64{}, requests: map[uint64]uint8{}, answered: map[uint64]uint64{}, whole: map[uint64]bool{}, incoming: newIncoming(),
+>>>>>>> suites
 	}
 	if c.clock == nil {
 		c.clock = time.Now

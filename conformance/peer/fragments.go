@@ -121,3 +121,6 @@ func assemble(frames []*Received, joined []byte) *Message {
 
 // Unfinished returns how many messages of the peer have begun and not ended.
 func (c *Conn) Unfinished() int { return len(c.incoming.open) }
+
+// Answered reports whether the whole reply to a request has come.
+func (c *Conn) Answered(mid uint64) bool { return c.whole[mid] }

@@ -64,6 +64,7 @@ func (c *Conn) lintReply(r *Received) {
 	if r.Message == nil {
 		return // the frames of the request are open until its reply was sent whole
 	}
+	c.whole[mid] = true
 	for sequence, open := range c.open {
 		if open == mid {
 			delete(c.open, sequence)

@@ -1,0 +1,3 @@
+package faulty
+
+var zooTransport, zooHandshake, zooMessages, zooTimes []Variant
