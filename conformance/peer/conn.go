@@ -87,13 +87,9 @@ func New(nc net.Conn, target Target, options Options) *Conn {
 		panic("peer: Options.Entropy is missing: a script has no randomness of its own")
 	}
 	c := &Conn{
-<<<<<<< HEAD
 		nc: nc, target: target, entropy: options.Entropy, clock: options.Clock, recorder: options.Recorder, keyLog: options.KeyLog,
-		wait: orDefault(options.Wait), open: map[uint64]uint64{}, requests: map[uint64]uint8{}, answered: map[uint64]uint64{}, incoming: newIncoming(),
-=======
-		nc: nc, target: target, entropy: options.Entropy, clock: options.Clock, recorder: options.Recorder,
-		wait: orDefault(options.Wait), open: map[uint64]uint64{}, requests: map[uint64]uint8{}, answered: map[uint64]uint64{}, whole: map[uint64]bool{}, incoming: newIncoming(),
->>>>>>> suites
+		wait: orDefault(options.Wait), open: map[uint64]uint64{}, requests: map[uint64]uint8{}, answered: map[uint64]uint64{},
+		whole: map[uint64]bool{}, incoming: newIncoming(),
 	}
 	if c.clock == nil {
 		c.clock = time.Now
