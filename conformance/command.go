@@ -20,8 +20,8 @@ import (
 //
 //	READY tcp=127.0.0.1:40123 udp=- fingerprint=9f86d0…
 //
-// A server with several identities names them all, its default first, in as many
-// fields or with commas between them; "1:" or "2:" before one says its kind.
+// A server with several identities, or of another kind than 1, names them all with
+// their kinds, its default first: pins=1:9f86d0…,2:60303a….
 // Lines before it are kept for the report and otherwise ignored; so are fields
 // that the judge does not know. What follows is read and dropped.
 type Command struct {
@@ -189,9 +189,9 @@ func parseReady(line string) (Endpoint, error) {
 				return e, fmt.Errorf("READY line %q: tcp=%s is not host:port", line, value)
 			}
 			e.TCP = value
-		case "fingerprint":
+		case "fingerprint", "pins":
 			if err := e.pin(strings.Split(value, ",")...); err != nil {
-				return e, fmt.Errorf("READY line %q: fingerprint: %w", line, err)
+				return e, fmt.Errorf("READY line %q: %s: %w", line, name, err)
 			}
 		}
 	}

@@ -44,16 +44,20 @@ type Pin struct {
 }
 
 // pin adds identities, each [KIND:]HEX, of which an empty one and "-" are none. One
-// that is known already is not added again.
+// that is known already is not added again, but its kind is.
 func (e *Endpoint) pin(texts ...string) error {
 	for _, text := range texts {
 		p, err := parsePin(text)
 		if err != nil {
 			return err
 		}
-		known := func(q Pin) bool { return bytes.Equal(p.Fingerprint, q.Fingerprint) }
-		if p.Fingerprint != nil && !slices.ContainsFunc(e.Pins, known) {
+		at := slices.IndexFunc(e.Pins, func(q Pin) bool { return bytes.Equal(p.Fingerprint, q.Fingerprint) })
+		switch {
+		case p.Fingerprint == nil:
+		case at < 0:
 			e.Pins = append(e.Pins, p)
+		default:
+			e.Pins[at].Kind = max(e.Pins[at].Kind, p.Kind)
 		}
 	}
 	if len(e.Pins) > 0 {

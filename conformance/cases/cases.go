@@ -19,7 +19,10 @@
 //	          error.go
 //	10        limits.go                            sizes, counts, timers
 //	11        rekey*.go                            rekey: epochs, refusals, keys, fragments
+//	15        integrity*.go                        suite 0, with it and without
 //	18        probe_*.go                           Probe: its operations, streams and pushes
+//	20        attacks*.go                          attacks on other protocols (docs/attacks.md)
+//	3.4, 6    suites*.go                           suites 2 and 3, kind 2, several identities
 //
 // A case is a value: what it proves, which reactions are strict, allowed or
 // forbidden, and a Run function of a few lines over shared steps. A
@@ -47,6 +50,9 @@ func All() []conformance.Case {
 		keys(),
 		handshake(),
 		trust(),
+		suites(),
+		integrity(),
+		attacks(),
 		orderOfChecks(),
 		messages(),
 		heartbeat(),

@@ -37,10 +37,11 @@ func (c *Conn) Session() *Session {
 func (c *Conn) Schedule() *testkit.Derivation { return c.handshake.schedule }
 
 // Params returns the session parameters of ServerIdentity.
-func (s *Session) Params() *testkit.Message { return s.handshake.params }
+func (c *Conn) Params() *testkit.Message { return c.handshake.params }
 
-// Identity returns ServerIdentity.
-func (s *Session) Identity() *testkit.Message { return s.handshake.identity }
+// Identity returns ServerIdentity, nil before ServerFlight came. Whether its proofs
+// verified is another matter.
+func (c *Conn) Identity() *testkit.Message { return c.handshake.identity }
 
 // Keys returns the keys of p0.c and p0.s in the epoch under which we seal.
 func (s *Session) Keys() (client, server testkit.Keys) {
