@@ -16,7 +16,7 @@ const (
 )
 
 // controlSuites is the twin of what goes wrong in a suite of profile suites.
-const controlSuites = "XC-0840"
+const controlSuites = "XC-1000"
 
 // suites returns the cases of profile suites, and those about its absence.
 func suites() []conformance.Case {
@@ -184,7 +184,7 @@ func suitesControl() conformance.Case {
 
 func suiteUnderKind1() conformance.Case {
 	return conformance.Case{
-		ID: "XC-0844", Title: "Suite 2 is served by an identity of kind 1.",
+		ID: "XC-1004", Title: "Suite 2 is served by an identity of kind 1.",
 		Proves: []string{"XTMP-SUI-005", "XTMP-TRU-020"}, Touches: []string{"XTMP-SUI-006"}, Profile: profileSuites, Expect: accepts(),
 		Params: []conformance.Param{uses("2 kind 1")},
 		Explain: explain("Suite 2 is for clients without AES in their hardware; it asks nothing of the identity.",
@@ -199,7 +199,7 @@ func suiteUnderKind1() conformance.Case {
 
 func suiteSizes() conformance.Case {
 	return conformance.Case{
-		ID: "XC-0841", Title: "Frames of every size around a cipher block open in each suite.",
+		ID: "XC-1001", Title: "Frames of every size around a cipher block open in each suite.",
 		Proves: []string{"XTMP-SUI-005"}, Touches: []string{"XTMP-SUI-006", "XTMP-SUI-007", "XTMP-HDR-008"},
 		Profile: profileSuites, Expect: accepts(), Params: []conformance.Param{uses("2 kind 2", "3 kind 2")},
 		Explain: explain("A cipher is most often wrong in its last, short block, and where a chunk ends.",
@@ -223,7 +223,7 @@ func suiteSizes() conformance.Case {
 
 func suiteManyFrames() conformance.Case {
 	return conformance.Case{
-		ID: "XC-0842", Title: "No two frames of the server share key and nonce, in any suite.",
+		ID: "XC-1002", Title: "No two frames of the server share key and nonce, in any suite.",
 		Proves: []string{"XTMP-SUI-005"}, Touches: []string{"XTMP-NON-003", "XTMP-NON-009", "XTMP-KEY-006"},
 		Profile: profileSuites, Expect: accepts(), Params: []conformance.Param{uses("2 kind 2", "3 kind 2", "1 kind 2")},
 		Explain: explain("One repeated nonce gives away the difference of two plaintexts and, with it, the key of the tag.",
@@ -256,7 +256,7 @@ func suiteManyFrames() conformance.Case {
 
 func suitesUnknown() conformance.Case {
 	return conformance.Case{
-		ID: "XC-0843", Title: "A server without profile suites ignores the suites 2 and 3.",
+		ID: "XC-1003", Title: "A server without profile suites ignores the suites 2 and 3.",
 		Proves: []string{"XTMP-SUI-003", "XTMP-HSK-074"}, Unless: profileSuites, Expect: conformance.Expect{
 			Strict: []conformance.Reaction{
 				conformance.Row(conformance.ErrorFrame(code("NO_COMMON_SUITE"), conformance.ScopePath), "XTMP-HSK-074"),

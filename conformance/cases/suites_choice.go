@@ -41,7 +41,7 @@ func judgeChoice(x *conformance.Exchange, pin conformance.Pin) {
 
 func suiteOrder() conformance.Case {
 	return conformance.Case{
-		ID: "XC-0850", Title: "Under a kind-2 identity the first suite of the client's list that the server knows is chosen.",
+		ID: "XC-1010", Title: "Under a kind-2 identity the first suite of the client's list that the server knows is chosen.",
 		Proves: []string{"XTMP-TRU-020"}, Touches: []string{"XTMP-SUI-003", "XTMP-HSK-010"}, Profile: profileSuites, Expect: accepts(),
 		Params: []conformance.Param{param(
 			"suites", "010203FF → 1", "020301FF → 2", "030201FF → 3", "030102FF → 3", "0103FFFF → 1", "0203FFFF → 2", "0301FFFF → 3",
@@ -58,7 +58,7 @@ func suiteOrder() conformance.Case {
 
 func suiteOrderKind1() conformance.Case {
 	return conformance.Case{
-		ID: "XC-0851", Title: "Under a kind-1 identity suite 3 is passed over.",
+		ID: "XC-1011", Title: "Under a kind-1 identity suite 3 is passed over.",
 		Proves: []string{"XTMP-TRU-020"}, Touches: []string{"XTMP-SUI-007"}, Profile: profileSuites, Expect: accepts(),
 		Params: []conformance.Param{
 			param("suites", "0302FFFF → 2", "0301FFFF → 1", "030102FF → 1", "7F0302FF → 2", "03030301 → 1", "020301FF → 2"),
@@ -73,7 +73,7 @@ func suiteOrderKind1() conformance.Case {
 
 func noSuiteForKind1() conformance.Case {
 	return conformance.Case{
-		ID: "XC-0852", Title: "A hint of a kind-1 identity and suite 3 alone get NO_COMMON_SUITE.",
+		ID: "XC-1012", Title: "A hint of a kind-1 identity and suite 3 alone get NO_COMMON_SUITE.",
 		Proves: []string{"XTMP-TRU-021", "XTMP-TRU-018"}, Touches: []string{"XTMP-HSK-074"}, Profile: profileSuites,
 		Control: controlSuites, Expect: refuses("NO_COMMON_SUITE", "XTMP-TRU-021"),
 		Params: []conformance.Param{param("suites", "03FFFFFF", "037F03FF", "7F0304FE")},
@@ -92,7 +92,7 @@ func noSuiteForKind1() conformance.Case {
 
 func identityForSuite() conformance.Case {
 	return conformance.Case{
-		ID: "XC-0853", Title: "Without a fitting hint suite 3 alone is served by an identity of kind 2.",
+		ID: "XC-1013", Title: "Without a fitting hint suite 3 alone is served by an identity of kind 2.",
 		Proves: []string{"XTMP-TRU-019"}, Touches: []string{"XTMP-TRU-018"}, Profile: profileSuites, Expect: accepts(),
 		Params: []conformance.Param{param("hint", "zero", "random")},
 		Explain: explain("The server's order counts among the identities that can serve the client; its first one may not.",
@@ -112,7 +112,7 @@ func identityForSuite() conformance.Case {
 
 func defaultBeforeSuite() conformance.Case {
 	return conformance.Case{
-		ID: "XC-0854", Title: "The identity is chosen before the suite: the default one keeps its place when a later suite suits it.",
+		ID: "XC-1014", Title: "The identity is chosen before the suite: the default one keeps its place when a later suite suits it.",
 		Proves: []string{"XTMP-TRU-019", "XTMP-TRU-020"}, Profile: profileSuites, Expect: accepts(),
 		Params: []conformance.Param{param("suites", "0301FFFF", "0302FFFF", "7F0301FF")},
 		Explain: explain("Who is chosen first decides what a client without a hint meets; two servers that do it in another order show "+
@@ -135,7 +135,7 @@ func defaultBeforeSuite() conformance.Case {
 
 func gapBetweenSuites() conformance.Case {
 	return conformance.Case{
-		ID: "XC-0855", Title: "An unused slot before suite 2 or 3 makes the ClientHello malformed.",
+		ID: "XC-1015", Title: "An unused slot before suite 2 or 3 makes the ClientHello malformed.",
 		Proves: []string{"XTMP-HSK-008", "XTMP-HSK-071"}, Touches: []string{"XTMP-HSK-079"}, Profile: profileSuites, Control: controlSuites,
 		Expect: refuses("MALFORMED", "XTMP-HSK-008"),
 		Params: []conformance.Param{param("suites", "FF02FFFF", "02FF03FF", "FFFFFF03", "03FFFF02", "03FF7FFF")},
@@ -148,7 +148,7 @@ func gapBetweenSuites() conformance.Case {
 
 func repeatedSuites() conformance.Case {
 	return conformance.Case{
-		ID: "XC-0856", Title: "A suite that stands in the list twice counts where it stands first.",
+		ID: "XC-1016", Title: "A suite that stands in the list twice counts where it stands first.",
 		Proves: []string{"XTMP-HSK-010"}, Profile: profileSuites, Expect: accepts(),
 		Params: []conformance.Param{param("suites", "02010201 → 2", "03020302 → 3", "01020102 → 1", "02020202 → 2")},
 		Explain: explain("The place of a suite is its rank; the last place in which it is found is not.",
@@ -160,7 +160,7 @@ func repeatedSuites() conformance.Case {
 
 func hintOfEitherKind() conformance.Case {
 	return conformance.Case{
-		ID:     "XC-0857",
+		ID:     "XC-1017",
 		Title:  "A client with pins of both kinds meets the identity that the server has first, unless the suite calls for the other.",
 		Proves: []string{"XTMP-TRU-018", "XTMP-TRU-019"}, Touches: []string{"XTMP-TRU-023"}, Profile: profileSuites, Expect: accepts(),
 		Params: []conformance.Param{param("order", "kind 1 first", "kind 2 first"), param("suites", "01FFFFFF", "02FFFFFF", "03FFFFFF")},

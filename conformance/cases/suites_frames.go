@@ -21,7 +21,7 @@ func badUses() conformance.Param { return uses("2 kind 2", "3 kind 2", "1 kind 2
 
 func otherSuiteInSession() conformance.Case {
 	return conformance.Case{
-		ID: "XC-0880", Title: "A frame under the encryption_type of another suite closes the connection silently.",
+		ID: "XC-1040", Title: "A frame under the encryption_type of another suite closes the connection silently.",
 		Proves: []string{"XTMP-ORD-018"}, Touches: []string{"XTMP-SUI-008"}, Profile: profileSuites, Control: controlSuites,
 		Expect: closes("XTMP-ORD-018"),
 		Params: []conformance.Param{
@@ -75,7 +75,7 @@ func setEncryptionType(d *peer.Draft, value uint8) {
 
 func otherCipher() conformance.Case {
 	return conformance.Case{
-		ID: "XC-0881", Title: "A frame that another cipher sealed does not open in the session.",
+		ID: "XC-1041", Title: "A frame that another cipher sealed does not open in the session.",
 		Proves: []string{"XTMP-ORD-025"}, Touches: []string{"XTMP-SUI-006", "XTMP-SUI-007"}, Profile: profileSuites, Control: controlSuites,
 		Expect: closes("XTMP-ORD-025"),
 		Params: []conformance.Param{badUses(), param("cipher", "other AEAD", "tag alone", "nothing")},
@@ -105,7 +105,7 @@ func otherCipher() conformance.Case {
 
 func suiteBits() conformance.Case {
 	return conformance.Case{
-		ID: "XC-0882", Title: "In each suite a frame of which one bit of tag or ciphertext was changed closes the connection silently.",
+		ID: "XC-1042", Title: "In each suite a frame of which one bit of tag or ciphertext was changed closes the connection silently.",
 		Proves: []string{"XTMP-ORD-025"}, Touches: []string{"XTMP-HDR-026", "XTMP-KEY-015"}, Profile: profileSuites, Control: controlSuites,
 		Expect: closes("XTMP-ORD-025"),
 		Params: []conformance.Param{
@@ -142,7 +142,7 @@ func flipBit(x *conformance.Exchange, f *testkit.Frame, which string) {
 
 func suiteHeaderBits() conformance.Case {
 	return conformance.Case{
-		ID: "XC-0883", Title: "In each suite a frame of which a field of the header was changed after sealing closes the connection silently.",
+		ID: "XC-1043", Title: "In each suite a frame of which a field of the header was changed after sealing closes the connection silently.",
 		Proves: []string{"XTMP-ORD-025", "XTMP-ORD-001"}, Touches: []string{"XTMP-HDR-024", "XTMP-NON-006"}, Profile: profileSuites,
 		Control: controlSuites, Expect: closes("XTMP-ORD-025", "XTMP-ORD-001"),
 		Params: []conformance.Param{badUses(), changedFields()},
@@ -185,7 +185,7 @@ func changeField(f *testkit.Frame, what string) {
 
 func suiteNonce() conformance.Case {
 	return conformance.Case{
-		ID: "XC-0884", Title: "In each suite the nonce is computed and compared, all 24 bytes of it.",
+		ID: "XC-1044", Title: "In each suite the nonce is computed and compared, all 24 bytes of it.",
 		Proves: []string{"XTMP-NON-006"}, Profile: profileSuites, Control: controlSuites, Expect: closes("XTMP-NON-006"),
 		Params: []conformance.Param{
 			badUses(),
@@ -221,7 +221,7 @@ func spoilNonce(d *peer.Draft, at int, follow bool) {
 
 func suiteReplay() conformance.Case {
 	return conformance.Case{
-		ID: "XC-0885", Title: "In each suite a frame is taken once, in its own direction and in its own session.",
+		ID: "XC-1045", Title: "In each suite a frame is taken once, in its own direction and in its own session.",
 		Proves: []string{"XTMP-ORD-021", "XTMP-ORD-017", "XTMP-ORD-022"}, Touches: []string{"XTMP-NON-005"}, Profile: profileSuites,
 		Control: controlSuites, Expect: closes("XTMP-ORD-021", "XTMP-ORD-017", "XTMP-ORD-022"),
 		Params: []conformance.Param{
@@ -269,7 +269,7 @@ func replay(x *conformance.Exchange, s *peer.Session, which string, elsewhere fu
 
 func suiteOracle() conformance.Case {
 	return conformance.Case{
-		ID: "XC-0886", Title: "In each suite a bad ciphertext, a bad tag and a bad Finished are answered by the same silence.",
+		ID: "XC-1046", Title: "In each suite a bad ciphertext, a bad tag and a bad Finished are answered by the same silence.",
 		Proves: []string{"XTMP-KEY-015"}, Touches: []string{"XTMP-HSK-049", "XTMP-ORD-025"}, Profile: profileSuites, Control: controlSuites,
 		Expect: closes("XTMP-KEY-015"),
 		Params: []conformance.Param{

@@ -16,7 +16,7 @@ func suitesHandshake() []conformance.Case {
 
 func finishInOtherSuite() conformance.Case {
 	return conformance.Case{
-		ID: "XC-0890", Title: "A ClientFinish in another suite than the negotiated one is answered by closing silently.",
+		ID: "XC-1050", Title: "A ClientFinish in another suite than the negotiated one is answered by closing silently.",
 		Proves: []string{"XTMP-ORD-018", "XTMP-HSK-049"}, Touches: []string{"XTMP-SUI-008"}, Profile: profileSuites, Control: controlSuites,
 		Expect: closes("XTMP-ORD-018", "XTMP-HSK-049"),
 		Params: []conformance.Param{
@@ -50,7 +50,7 @@ func finishInOtherSuite() conformance.Case {
 
 func finishTranscript() conformance.Case {
 	return conformance.Case{
-		ID: "XC-0891", Title: "In each suite a ClientFinish over a transcript with one other bit is answered by closing silently.",
+		ID: "XC-1051", Title: "In each suite a ClientFinish over a transcript with one other bit is answered by closing silently.",
 		Proves: []string{"XTMP-HSK-090", "XTMP-HSK-049"}, Profile: profileSuites, Control: controlSuites, Expect: closes("XTMP-HSK-090"),
 		Params: []conformance.Param{badUses(), param("message", "CH", "SH", "SI", "SS", "SF"), param("byte", "first", "last")},
 		Explain: explain("A kind-2 flight is thousands of bytes long; each of them is in the transcript, the last of the second signature as "+
@@ -93,7 +93,7 @@ func altered() conformance.Expect {
 
 func rewrittenSuites() conformance.Case {
 	return conformance.Case{
-		ID: "XC-0892", Title: "No session comes of a list of suites that somebody rewrote on the way.",
+		ID: "XC-1052", Title: "No session comes of a list of suites that somebody rewrote on the way.",
 		Proves: []string{"XTMP-HSK-090"}, Touches: []string{"XTMP-KEY-002", "XTMP-TRU-020"}, Profile: profileSuites, Control: controlSuites,
 		Expect: altered(),
 		Params: []conformance.Param{param(
@@ -128,7 +128,7 @@ func lists(x *conformance.Exchange) (sent, rewritten []byte) {
 
 func alteredHelloBySuite() conformance.Case {
 	return conformance.Case{
-		ID: "XC-0893", Title: "In each suite no session comes of a ClientHello of which a field was altered on the way.",
+		ID: "XC-1053", Title: "In each suite no session comes of a ClientHello of which a field was altered on the way.",
 		Proves: []string{"XTMP-HSK-090"}, Touches: []string{"XTMP-KEY-002"}, Profile: profileSuites, Control: controlSuites, Expect: altered(),
 		Params: []conformance.Param{badUses(), param(
 			"field", "min_version", "max_version", "suites", "flags", "client_time", "random", "x25519", "mlkem768_ek", "identity_hint",

@@ -23,7 +23,7 @@ const hybridKeySize = 1985
 
 func hybridKeyWhenAsked() conformance.Case {
 	return conformance.Case{
-		ID: "XC-0860", Title: "The 1985 bytes of a kind-2 key are sent exactly when ClientHello asks for them.",
+		ID: "XC-1020", Title: "The 1985 bytes of a kind-2 key are sent exactly when ClientHello asks for them.",
 		Proves: []string{"XTMP-HSK-023", "XTMP-HSK-024", "XTMP-HSK-025"}, Profile: profileSuites, Expect: accepts(),
 		Params: []conformance.Param{uses("1 kind 2", "2 kind 2", "3 kind 2"), param("flags", "0x0000", "0x0001", "0xFFFC", "0xFFFD")},
 		Explain: explain("The key is most of the flight. A client that holds it refuses one that it did not ask for, and one that does not "+
@@ -52,7 +52,7 @@ func hybridKeyWhenAsked() conformance.Case {
 
 func hybridSignature() conformance.Case {
 	return conformance.Case{
-		ID: "XC-0861", Title: "Both halves of a kind-2 signature verify, in every suite.",
+		ID: "XC-1021", Title: "Both halves of a kind-2 signature verify, in every suite.",
 		Proves: []string{"XTMP-KEY-016", "XTMP-KEY-017"}, Touches: []string{"XTMP-TRU-024", "XTMP-HSK-043"}, Profile: profileSuites,
 		Expect: accepts(),
 		Params: []conformance.Param{uses("1 kind 2", "2 kind 2", "3 kind 2")},
@@ -74,7 +74,7 @@ func hybridSignature() conformance.Case {
 
 func freshSignature() conformance.Case {
 	return conformance.Case{
-		ID: "XC-0862", Title: "A signature is of its own handshake and verifies in no other.",
+		ID: "XC-1022", Title: "A signature is of its own handshake and verifies in no other.",
 		Proves: []string{"XTMP-KEY-016"}, Touches: []string{"XTMP-KEY-001", "XTMP-KEY-006"}, Profile: profileSuites, Expect: accepts(),
 		Params: []conformance.Param{uses("1 kind 2", "3 kind 2")},
 		Explain: explain("A signature that could be used again would let whoever recorded it be the server.",
@@ -105,7 +105,7 @@ func proofOf(s *peer.Session) proof {
 
 func hybridFlightSize() conformance.Case {
 	return conformance.Case{
-		ID: "XC-0863", Title: "ServerFlight of kind 2 is three messages of 5496 bytes with the key and 3511 without, besides TLV entries.",
+		ID: "XC-1023", Title: "ServerFlight of kind 2 is three messages of 5496 bytes with the key and 3511 without, besides TLV entries.",
 		Proves: []string{"XTMP-HSK-022"}, Touches: []string{"XTMP-CON-004", "XTMP-ENV-004"}, Profile: profileSuites, Expect: accepts(),
 		Params: []conformance.Param{uses("2 kind 2", "3 kind 2"), param("key", "asked", "not asked")},
 		Explain: explain("A flight that is longer than it has to be, or comes in parts, is refused by clients that count.",
@@ -134,7 +134,7 @@ func hybridFlightSize() conformance.Case {
 
 func oneKeyInEverySuite() conformance.Case {
 	return conformance.Case{
-		ID: "XC-0864", Title: "An identity shows the same key and fingerprint in every suite.",
+		ID: "XC-1024", Title: "An identity shows the same key and fingerprint in every suite.",
 		Proves: []string{"XTMP-TRU-018"}, Touches: []string{"XTMP-TRU-011"}, Profile: profileSuites,
 		Params: []conformance.Param{param("kind", "1", "2")},
 		Explain: explain("The pin names one identity; the suite has no say in who the server is.",
@@ -158,7 +158,7 @@ func oneKeyInEverySuite() conformance.Case {
 
 func hybridKindAndFingerprint() conformance.Case {
 	return conformance.Case{
-		ID: "XC-0865", Title: "The fingerprint of a kind-2 identity covers the kind and both keys.",
+		ID: "XC-1025", Title: "The fingerprint of a kind-2 identity covers the kind and both keys.",
 		Proves: []string{"XTMP-HSK-026"}, Touches: []string{"XTMP-TRU-008", "XTMP-KEY-012"}, Profile: profileSuites,
 		Explain: explain("A fingerprint that leaves out one of the keys lets an attacker bring his own in its place.",
 			"A handshake that asks for the key.",

@@ -47,7 +47,7 @@ func judge(t *testing.T, s *server, sel conformance.Selection) []conformance.Res
 
 func everything() conformance.Selection {
 	return conformance.Selection{
-		Run: []string{"XC-07*", "XC-08*"}, Profiles: []string{"core", "suites", "integrity-only"},
+		Run: []string{"XC-10*", "XC-08*"}, Profiles: []string{"core", "suites", "integrity-only"},
 	}
 }
 
@@ -56,7 +56,7 @@ func everything() conformance.Selection {
 func TestConformingServerPasses(t *testing.T) {
 	hybrid, first, second := identities()
 	choice := everything()
-	choice.Run = []string{"XC-0840", "XC-071*", "XC-073*", "XC-080*"}
+	choice.Run = []string{"XC-1000", "XC-101*", "XC-103*", "XC-080*"}
 	for _, test := range []struct {
 		ids []testkit.Identity
 		sel conformance.Selection
@@ -93,19 +93,19 @@ func TestFlawsAreSeen(t *testing.T) {
 		flaw, requirement string
 		run               string // some instances of the case that has to see it
 	}{
-		{"suite", "XTMP-ORD-018", "XC-0880[use=3 kind 2,*]"},
+		{"suite", "XTMP-ORD-018", "XC-1040[use=3 kind 2,*]"},
 		{"suite", "XTMP-INT-009", "XC-0812[*by its suite]"},
 		{"tag", "XTMP-INT-010", "XC-0810"},
 		{"tag", "XTMP-INT-010", "XC-0811"},
 		{"tag", "XTMP-INT-010", "XC-0818"},
-		{"nonce", "XTMP-NON-006", "XC-0884[use=2 kind 2,*]"},
+		{"nonce", "XTMP-NON-006", "XC-1044[use=2 kind 2,*]"},
 		{"nonce", "XTMP-NON-006", "XC-0816"},
-		{"second half", "XTMP-KEY-017", "XC-0861"},
-		{"key", "XTMP-HSK-023", "XC-0860"},
-		{"order", "XTMP-TRU-020", "XC-0850"},
-		{"hint", "XTMP-TRU-018", "XC-0872"},
-		{"MAC", "XTMP-HSK-090", "XC-0891[use=2 kind 2,*]"},
-		{"MAC", "XTMP-HSK-090", "XC-0892"},
+		{"second half", "XTMP-KEY-017", "XC-1021"},
+		{"key", "XTMP-HSK-023", "XC-1020"},
+		{"order", "XTMP-TRU-020", "XC-1010"},
+		{"hint", "XTMP-TRU-018", "XC-1032"},
+		{"MAC", "XTMP-HSK-090", "XC-1051[use=2 kind 2,*]"},
+		{"MAC", "XTMP-HSK-090", "XC-1052"},
 		{"MAC", "XTMP-HSK-090", "XC-0831"},
 	} {
 		s := &server{
@@ -126,7 +126,7 @@ func TestFlawsAreSeen(t *testing.T) {
 func TestUndeclaredSuiteIsSeen(t *testing.T) {
 	_, first, _ := identities()
 	s := &server{identities: []testkit.Identity{first}, suites: []byte{0, 1, 2}}
-	for _, id := range []string{"XC-0843", "XC-0820", "XC-0821"} {
+	for _, id := range []string{"XC-1003", "XC-0820", "XC-0821"} {
 		failed := slices.ContainsFunc(judge(t, s, conformance.Selection{Run: []string{id}}), func(r conformance.Result) bool {
 			return r.Verdict == conformance.Fail
 		})

@@ -2,6 +2,7 @@ package faulty
 
 // The files that are changed.
 const (
+	clockGo     = "refimpl/clock/clock.go"
 	endpointGo  = "refimpl/endpoint/endpoint.go"
 	limiterGo   = "refimpl/endpoint/limiter.go"
 	probeGo     = "refimpl/handler/probe.go"
@@ -10,6 +11,7 @@ const (
 	slotGo      = "refimpl/security/slot.go"
 	suiteGo     = "refimpl/security/suite.go"
 	compressGo  = "refimpl/session/compress.go"
+	configGo    = "refimpl/session/config.go"
 	dispatchGo  = "refimpl/session/dispatch.go"
 	fragmentGo  = "refimpl/session/fragment.go"
 	handshakeGo = "refimpl/session/handshake.go"

@@ -161,17 +161,6 @@ break
 	{
 		Name: "sends-tlv-in-hello", Requirement: "XTMP-TYP-023",
 		Description: "ServerHello has a TLV entry of type 3.",
-		Edit: Edit{
-			File: helloGo,
-			At: `
-dst = append(dst, m.MLKEM...)
-	return appendTLV(dst, 0)`,
-			New: `
-dst = append(dst, m.MLKEM...)
-	if $on {
-return appendTLV(dst, 3)
-}
-return appendTLV(dst, 0)`,
-		},
+		Edit:        Edit{File: helloGo, At: "return appendTLV(dst, 0)", Before: "return appendTLV(dst, 3)"},
 	},
 }

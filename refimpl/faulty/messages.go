@@ -293,7 +293,7 @@ var ackMutants = []Mutant{
 	{
 		Name: "acks-nothing", Requirement: "XTMP-ACK-010",
 		Description: "Frames that ask for an Ack never get one.",
-		Edit:        Edit{File: outputGo, At: `	return p.ackCount > 0 &&`, New: `	return !$on && p.ackCount > 0 &&`},
+		Edit:        Edit{File: outputGo, At: "return p.ackCount > 0 &&", New: "return !$on && p.ackCount > 0 &&"},
 	},
 	{
 		Name: "acks-late", Requirement: "XTMP-ACK-010",

@@ -205,13 +205,13 @@ var timeMutants = []Mutant{
 		Description: "Sealed frames are stamped five seconds ahead.",
 		Edit: Edit{
 			File: sessionGo,
-			At:   "func (s *Session) stamp(now Now) uint64 { return s.wallZero",
+			At:   "func (s *Session) stamp(now Now) uint64 { return",
 			New: `
 func (s *Session) stamp(now Now) uint64 {
 if $on {
 return s.wallZero + micros(now.Elapsed) + 5_000_000
 }
-return s.wallZero`,
+return`,
 		},
 	},
 	{
