@@ -59,4 +59,3 @@ func everything() (server.Config, error) {
 		Suites: []server.Suite{server.SuiteAES256GCM, server.SuiteChaCha20, server.SuitePostQuantum, server.SuiteNone},
 	}, err
 }
-

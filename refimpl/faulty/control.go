@@ -62,7 +62,7 @@ p.answer[slot][1] ^= 1
 	{
 		Name: "answers-pong", Requirement: "XTMP-HBT-007",
 		Description: "A PONG is answered by a PONG.",
-		Edit:        Edit{File: dispatchGo, At: "case wire.Pong:", After: "p.answerWith(0, wire.Pong, data)"},
+		Edit:        Edit{File: dispatchGo, At: "case wire.Pong:", After: "p.answerWith(1, wire.Pong, data)"},
 	},
 	{
 		Name: "ends-on-unknown-kind", Requirement: "XTMP-HBT-008",

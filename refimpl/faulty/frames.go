@@ -126,7 +126,7 @@ Timestamp: wallMicros,
 		Edit:        Edit{File: prologueGo, If: "p.Mid == 0", Unless: "true"},
 	},
 	{
-		Name: "sends-longest-frame-and-more", Requirement: "XTMP-HDR-004",
+		Name: "sends-longest-frame-and-more", Requirement: "XTMP-FRG-007",
 		Description: "A reply goes out in one frame, however large it is.",
 		Edit:        Edit{File: sendGo, If: "m.size > fragmentBody", Unless: "true"},
 	},
@@ -262,13 +262,26 @@ return true
 	},
 	{
 		Name: "refuses-priority", Requirement: "XTMP-FLG-018",
-		Description: "A frame with PRIORITY closes the connection.",
-		Edit:        Edit{File: receiveGo, If: "!wire.LegalFlags(h.Type, h.Flags)", Or: "h.Flags.Has(wire.FlagPriority)"},
+		Description: "A frame with PRIORITY closes the connection of a session.",
+		Edit: Edit{
+			File: receiveGo,
+			If:   "!wire.LegalFlags(h.Type, h.Flags)",
+			Or:   "s.state == Established && h.Flags.Has(wire.FlagPriority)",
+		},
 	},
 	{
 		Name: "accepts-flags-on-finish", Requirement: "XTMP-FLG-019",
 		Description: "ClientFinish may have any flags that fit its type.",
-		Edit:        Edit{File: handshakeGo, At: "plain := h.Flags", New: "plain := $on || h.Flags"},
+		Edit: Edit{
+			File: handshakeGo,
+			At:   "plaintext, err := k.recv.Open(f, h.Sequence)",
+			After: `
+if err == nil {
+var pro wire.Prologue
+plaintext, _ = pro.Parse(h.Flags, plaintext)
+h.Flags &= wire.FlagEncrypted | wire.FlagPriority
+}`,
+		},
 	},
 	{
 		Name: "sends-reserved-type", Requirement: "XTMP-TYP-001",
@@ -321,7 +334,22 @@ p.raw = s.seal(now, p, p.raw, 0x80, 0, nil, nil)
 	},
 	{
 		Name: "looks-into-extension", Requirement: "XTMP-TYP-009",
-		Description: "Fragments of an extension type are judged.",
+		Description: "The body of a frame of an extension type is inflated.",
+		Edit: Edit{
+			File: dispatchGo,
+			At:   "case h.Type.Extension(): // [XTMP-TYP-009]",
+			After: `
+if h.Flags.Has(wire.FlagCompressed) {
+if _, err := s.cfg.Buffers.inflate(body, pro.OriginalLen); err != nil {
+s.violation(now, p, err.Error())
+return
+}
+}`,
+		},
+	},
+	{
+		Name: "joins-extension", Requirement: "XTMP-TYP-009",
+		Description: "Fragments of an extension type are compared.",
 		Edit: Edit{
 			File: dispatchGo,
 			At:   "case h.Type.Extension(): // [XTMP-TYP-009]",

@@ -12,9 +12,9 @@ var flightMutants = []Mutant{
 		},
 	},
 	{
-		Name: "withholds-key", Requirement: "XTMP-HSK-023",
-		Description: "The identity key is left out although it was asked for.",
-		Edit:        Edit{File: serverGo, If: "withKey", Unless: "true"},
+		Name: "always-sends-key", Requirement: "XTMP-HSK-023",
+		Description: "The identity key is sent although nobody asked for it.",
+		Edit:        Edit{File: serverGo, If: "withKey", Or: "true"},
 	},
 	{
 		Name: "hides-key", Requirement: "XTMP-HSK-024",
@@ -164,13 +164,7 @@ p.drain(now, 0)
 	{
 		Name: "never-times-out", Requirement: "XTMP-HSK-088",
 		Description: "A connection without ClientFinish stays open for ever.",
-		Edit: Edit{
-			File: timersGo,
-			At: `
-case s.state == Hello:
-		return p.openedAt`,
-			Before: "return never",
-		},
+		Edit:        Edit{File: timersGo, At: "return p.openedAt + handshakeTimeout", Before: "return never"},
 	},
 	{
 		Name: "second-flight", Requirement: "XTMP-HSK-089",

@@ -105,9 +105,10 @@ return
 		Description: "A request with PRIORITY is not executed.",
 		Edit: Edit{
 			File: incomingGo,
-			At:   "s.count(&c, len(body))",
+			At:   "known := s.cfg.Application != nil && s.cfg.Application.Implements(h.Type)",
 			After: `
-if m.Priority {
+if pro.Mid != 0 && h.Flags.Has(wire.FlagPriority) {
+p.ackEventually(now)
 return
 }`,
 		},
@@ -172,18 +173,16 @@ return`,
 		Edit:        Edit{File: dispatchGo, If: "h.Flags.Has(wire.FlagStreaming)", Unless: "true"},
 	},
 	{
-		Name: "answers-every-unknown-fragment", Requirement: "XTMP-MSG-033",
-		Description: "Each fragment of an unknown type is answered.",
+		Name: "answers-last-unknown-fragment", Requirement: "XTMP-MSG-033",
+		Description: "A fragmented request of an unknown type is answered at its last fragment.",
 		Edit: Edit{
 			File: incomingGo,
-			At: `
-s.completeMid(h, pro)
-		s.receiveUnknown`,
-			New: `
-if !$on || !h.Flags.Has(wire.FlagFragment) {
-s.completeMid(h, pro)
-}
-s.receiveUnknown`,
+			At:   "case !known:",
+			After: `
+if pro.Mid != 0 && pro.Index+1 < pro.Count {
+p.ackEventually(now)
+return
+}`,
 		},
 	},
 	{

@@ -143,7 +143,7 @@ dst[n-1] ^= 1
 		Edit:        Edit{File: probeGo, At: "heap.Push(&p.delays, d)", Before: "d.at -= (d.at - now.Elapsed) / 2"},
 	},
 	{
-		Name: "delays-too-long", Requirement: "XTMP-TMR-004",
+		Name: "delays-too-long", Requirement: "XTMP-PRB-018",
 		Description: "delay answers two seconds late.",
 		Edit:        Edit{File: probeGo, At: "heap.Push(&p.delays, d)", Before: "d.at += 2 * time.Second"},
 	},

@@ -183,9 +183,20 @@ s.end(now, &Error{Code: code, Scope: wire.ScopePath, Text: text})`,
 		},
 	},
 	{
-		Name: "always-admits", Requirement: "XTMP-HSK-077",
+		Name: "always-admits", Requirement: "XTMP-LIM-007",
 		Description: "A handshake beyond the limits is accepted.",
 		Edit:        Edit{File: serverGo, If: "!s.cfg.Server.Admission.Admit(s.source)", Unless: "true"},
+	},
+	{
+		Name: "malformed-for-busy", Requirement: "XTMP-HSK-077",
+		Description: "A handshake beyond the limits is called MALFORMED.",
+		Edit: Edit{
+			File: serverGo,
+			At:   `s.refuseHello(now, p, wire.ServerBusy, "too many sessions or handshakes", 0)`,
+			Before: `
+s.refuseHello(now, p, wire.Malformed, "", 0)
+return`,
+		},
 	},
 	{
 		Name: "no-limit-of-half-open", Requirement: "XTMP-LIM-005",

@@ -9,11 +9,11 @@ var rekeyMutants = []Mutant{
 	},
 	{
 		Name: "refuses-rekey-by-reply", Requirement: "XTMP-RKY-005",
-		Description: "A RekeyInit of another epoch gets an Error as its reply.",
+		Description: "A RekeyInit whose key share fails gets an Error as its reply.",
 		Edit: Edit{
 			File: rekeyGo,
-			At:   `s.violation(now, p, "RekeyInit of an epoch that is not the next")`,
-			Before: `
+			At:   "if err != nil { // [XTMP-RKY-032]",
+			After: `
 s.ReplyError(now, c, &Error{Code: wire.RekeyFailed})
 return`,
 		},
@@ -101,12 +101,12 @@ if s.rekey != nil { // root_e is still held`,
 	},
 	{
 		Name: "stands-still-during-rekey", Requirement: "XTMP-RKY-028",
-		Description: "Requests are not executed while a rekey is in flight.",
+		Description: "Requests are lost while a rekey is in flight.",
 		Edit: Edit{
 			File: incomingGo,
-			At:   "m.Call = c",
-			Before: `
-if s.rekey != nil && !s.rekey.confirmed {
+			At:   "known := s.cfg.Application != nil && s.cfg.Application.Implements(h.Type)",
+			After: `
+if s.role == Server && s.rekey != nil && !s.rekey.confirmed {
 return
 }`,
 		},
