@@ -74,6 +74,7 @@ ci: ## lint, race detector, regeneration, independence, self-test, interoperabil
 nightly: ## ci, then long properties, fuzzing and other architectures
 	@$(MAKE) test
 	@$(MAKE) ci
+	@$(STAGE) "self-test of the suite, slow" $(MAKE) selftest SELFTEST=--slow
 	@$(STAGE) "long properties" env RAPID_CHECKS=20000 go test -count=1 -timeout 60m ./...
 	@$(STAGE) "race detector, repeated" go test -race -count=5 -timeout 60m $(PACKAGES)
 	@$(STAGE) "fuzzing" $(MAKE) fuzz-ci FUZZTIME=5m
@@ -108,8 +109,14 @@ selftest: build mutants ## the suite against broken, degenerate and odd but lega
 	cp deploy/certify.yaml $(OUT)/selftest/
 	$(BIN)/bpci-xtmp-server keygen --out $(OUT)/selftest/identity.pem
 	$(BIN)/bpci-xtmp-server keygen --kind 2 --out $(OUT)/selftest/identity-2.pem
-	$(BIN)/xtmp-conform selftest --out $(OUT)/selftest --mutants $(OUT)/mutants/xtmp-mutant \
+	$(BIN)/xtmp-conform selftest --out $(OUT)/selftest --mutants $(OUT)/mutants/xtmp-mutant $(SELFTEST) \
+	  --profile core,suites,integrity-only,probe \
 	  --reference '$(BIN)/bpci-xtmp-server start --config $(OUT)/selftest/certify.yaml'
+
+.PHONY: kill-matrix
+kill-matrix: ## the self-test with everything slow, and docs/kill-matrix.md anew
+	$(MAKE) selftest SELFTEST=--slow
+	cp $(OUT)/selftest/kill-matrix.md docs/kill-matrix.md
 
 .PHONY: mutants
 mutants: $(OUT)/go.mod ## build the deliberately broken servers

@@ -133,6 +133,8 @@ func (r *run) obstacle(ctx context.Context, in instance) (Verdict, string) {
 		return Skipped, reasonDisruptive
 	case lost != "":
 		return Inconclusive, lost
+	case in.Control != "" && r.verdict(in.Control) == Unsupported:
+		return Unsupported, fmt.Sprintf("its control %s is unsupported", in.Control)
 	case in.Control != "" && !r.verdict(in.Control).Passed():
 		return Inconclusive, fmt.Sprintf("its control %s did not pass: %s", in.Control, r.verdict(in.Control))
 	case r.waits.tooUnsteady(in.Timer):

@@ -369,3 +369,28 @@ func TestAnotherIdentityIsNotJudged(t *testing.T) {
 		t.Fatalf("got %v, want a *TargetError for the identity", err)
 	}
 }
+
+// A case whose control cannot be asked cannot be asked either.
+func TestUnsupportedControl(t *testing.T) {
+	lacking := control()
+	lacking.Run = func(x *Exchange) { x.Unsupported("a feature") }
+	o := judge(t, lineTarget(t), nil, lacking, negative("XC-0002", "BAD", refused()))
+	if r := resultOf(t, o, "XC-0002"); r.Verdict != Unsupported || r.Reason != "its control XC-0001 is unsupported" {
+		t.Errorf("got %s: %s", r.Verdict, r.Reason)
+	}
+	matrix := o.Suite.Coverage(map[string]Verdict{"XC-0001": Unsupported, "XC-0002": Pass})
+	if matrix[0].Verdict != Unsupported || matrix[1].Verdict != Pass {
+		t.Errorf("the matrix says %s and %s", matrix[0].Verdict, matrix[1].Verdict)
+	}
+}
+
+// A case says how much its peer may send.
+func TestReceives(t *testing.T) {
+	c := control()
+	c.Receives = 1000
+	c.Run = func(x *Exchange) { x.Judge(converse(x).ask("FLOOD", BudgetReply)) }
+	o := judge(t, lineTarget(t), nil, c)
+	if r := resultOf(t, o, "XC-0001"); r.Verdict != Inconclusive || !strings.Contains(r.Reason, "more than 1000 bytes") {
+		t.Errorf("got %s: %s", r.Verdict, r.Reason)
+	}
+}

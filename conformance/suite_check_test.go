@@ -33,11 +33,14 @@ func TestUnsoundSuites(t *testing.T) {
 		{`unknown role "guest"`, func(c *Case) { c.Role = "guest" }},
 		{`unknown level "WISH"`, func(c *Case) { c.Level = "WISH" }},
 		{"a name and at least one value", func(c *Case) { c.Params = []Param{{"n", nil}} }},
+		{"its control XC-0004 is for other peers", func(c *Case) { c.Control = "XC-0004" }},
 		{"65 instances", func(c *Case) { c.Params = []Param{{"n", make([]string, 65)}} }},
 	} {
 		c := negative("XC-0002", "BAD", refused())
 		test.spoil(&c)
-		_, err := NewSuite(testRegistry(), []Case{control(), c, negative("XC-0003", "BAD", refused())})
+		needing := control()
+		needing.ID, needing.Title, needing.Needs = "XC-0004", "It needs another profile.", "other"
+		_, err := NewSuite(testRegistry(), []Case{control(), c, negative("XC-0003", "BAD", refused()), needing})
 		var unsound *SuiteError
 		if !errors.As(err, &unsound) {
 			t.Errorf("%s: got %v, want a SuiteError", test.says, err)
@@ -82,7 +85,9 @@ func TestSelection(t *testing.T) {
 	client.ID, client.Title, client.Role = "XC-0004", "A client waits.", RoleClient
 	without := control()
 	without.ID, without.Title, without.Unless = "XC-0005", "It lacks something.", "extra"
-	suite, err := NewSuite(testRegistry(), []Case{control(), labelled, kind, client, without})
+	needing := control()
+	needing.ID, needing.Title, needing.Needs = "XC-0006", "It needs another profile.", "other"
+	suite, err := NewSuite(testRegistry(), []Case{control(), labelled, kind, client, without, needing})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,6 +98,8 @@ func TestSelection(t *testing.T) {
 		controls string
 	}{
 		{"default profile", Selection{}, "XC-0001 XC-0002[bit=3] XC-0002[bit=4] XC-0005", ""},
+		{"needed profile", Selection{Profiles: []string{"core", "other"}, Run: []string{"XC-0001", "XC-0006"}}, "XC-0001 XC-0006", ""},
+		{"needed profile alone", Selection{Profiles: []string{"other"}, Run: []string{"XC-0006"}}, "", ""},
 		{"case", Selection{Run: []string{"xc-0002"}}, "XC-0002[bit=3] XC-0002[bit=4]", "XC-0001"},
 		{"instance", Selection{Run: []string{"XC-0002[bit=4]"}}, "XC-0002[bit=4]", "XC-0001"},
 		{"instances", Selection{Run: []string{"XC-0002[*=4]"}}, "XC-0002[bit=4]", "XC-0001"},

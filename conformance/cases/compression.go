@@ -31,8 +31,8 @@ func inflating(x *conformance.Exchange) *peer.Session {
 }
 
 // askCompressed sends a request whose body is a stream, with the original_len given.
-func askCompressed(x *conformance.Exchange, s *peer.Session, stream []byte, original int, edits ...func(*peer.Draft)) *peer.Draft {
-	return sendFrame(x, s, typeProbe, flag("REQUIRES_ACK", "COMPRESSED"), stream, append([]func(*peer.Draft){originally(original)}, edits...)...)
+func askCompressed(x *conformance.Exchange, s *peer.Session, stream []byte, original int) *peer.Draft {
+	return sendFrame(x, s, typeProbe, flag("REQUIRES_ACK", "COMPRESSED"), stream, originally(original))
 }
 
 // originally sets original_len.

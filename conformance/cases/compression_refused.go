@@ -135,7 +135,7 @@ func lie(name string, body []byte) (stream []byte, original int) {
 		return append([]byte{0x78, 0x9C}, stream...), original
 	case "not ended":
 		w := &bitWriter{}
-		w.stored(body, false)
+		w.stored(body)
 		return w.out, original
 	}
 	return stream, original

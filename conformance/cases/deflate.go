@@ -55,10 +55,9 @@ func (w *bitWriter) match(extra uint32) {
 
 func (w *bitWriter) endOfBlock() { w.code(0, 7) }
 
-// stored writes a stored block, aligned to a byte.
-func (w *bitWriter) stored(body []byte, final bool) {
-	w.bits(map[bool]uint32{false: 0, true: 1}[final], 1)
-	w.bits(0, 2)
+// stored writes a stored block that is not the last, aligned to a byte.
+func (w *bitWriter) stored(body []byte) {
+	w.bits(0, 3)
 	w.free = 0
 	n := len(body)
 	w.out = append(w.out, byte(n), byte(n>>8), ^byte(n), ^byte(n>>8))
@@ -104,7 +103,7 @@ func farMatch(body []byte, beyond bool) (stream, yields []byte) {
 	if beyond {
 		start = 1 // one byte fewer than the distance
 	}
-	w.stored(body[start:window], false)
+	w.stored(body[start:window])
 	w.fixedBlock(true)
 	w.match(8191)
 	w.endOfBlock()
@@ -115,8 +114,8 @@ func farMatch(body []byte, beyond bool) (stream, yields []byte) {
 func mixed(body []byte) []byte {
 	third := len(body) / 3
 	w := &bitWriter{}
-	w.stored(nil, false)
-	w.stored(body[:third], false)
+	w.stored(nil)
+	w.stored(body[:third])
 	w.fixedBlock(false)
 	w.endOfBlock()
 	w.fixedBlock(false)
@@ -124,6 +123,6 @@ func mixed(body []byte) []byte {
 		w.literal(b)
 	}
 	w.endOfBlock()
-	w.stored(nil, false) // which aligns
+	w.stored(nil) // which aligns
 	return append(w.out, dynamic(body[2*third:])...)
 }

@@ -39,7 +39,7 @@ func fifthIncomplete() conformance.Case {
 }
 
 // begin sends one of three fragments of a new message.
-func begin(x *conformance.Exchange, s *peer.Session, reliable bool, index uint64) *peer.Draft {
+func begin(x *conformance.Exchange, s *peer.Session, reliable bool, index uint64) {
 	flags := uint16(0)
 	if reliable {
 		flags = flag("REQUIRES_ACK")
@@ -50,7 +50,6 @@ func begin(x *conformance.Exchange, s *peer.Session, reliable bool, index uint64
 	d.Plaintext.Body = drafts[index].Plaintext.Body
 	d.Plaintext.Prologue.SetUint("index", index)
 	send(x, s.SendDrafts(d))
-	return d
 }
 
 func onlyExerciseOrAck(frames []*peer.Received) bool {

@@ -74,34 +74,29 @@ func controlOvertakes() conformance.Case {
 	return conformance.Case{
 		ID: "XC-0712", Title: "Acks, Heartbeats and Errors come between the fragments of a long reply.",
 		Proves: []string{"XTMP-MSG-059", "XTMP-MSG-028"}, Expect: accepts(), Disruptive: true, Receives: manyBytes,
-		Params: []conformance.Param{param("frame", "PONG", "Ack", "Error")},
 		Explain: explain("A peer that hears no answer to its PING for as long as a transfer lasts takes the path for dead, and ends what it waits for.",
-			"A source of 16 MiB and one frame that calls for an answer in one write; the answer has to come before the last fragment.",
+			"A source of 16 MiB and three frames that call for a PONG, an Ack and an unsolicited Error in one write; the three have to come before "+
+				"the last fragment.",
 			"one message is written to its end before the next is looked at", "the frames of control have the queue of all others"),
 		Run: func(x *conformance.Exchange) {
 			s := sessionBy(x, peer.Script{}, unrecorded)
 			n := size("probe_data_to_client")
 			long := asked(s, opSource, uint64(n), nil)
-			var call *peer.Draft
-			var fits func(*peer.Received) bool
-			switch x.Param("frame") {
-			case "PONG":
-				call = s.Draft(typeHeartbeat, 0, peer.HeartbeatBody(peer.Ping, []byte("between")))
-				fits = isHeartbeat(peer.Pong, []byte("between"))
-			case "Ack":
-				call = s.Draft(typeExtension, flag("REQUIRES_ACK"), nil)
-				fits = func(r *peer.Received) bool { return isAck(r) && r.Body("ack").Uint("largest") >= call.Sequence }
-			case "Error":
-				call = s.Draft(typeUnknown, 0, nil)
-				fits = func(r *peer.Received) bool { return r.Is(typeError) }
-			}
-			send(x, s.SendDrafts(long, call))
-			_, before, err := s.Expect(0, fits)
+			pinged := s.Draft(typeHeartbeat, 0, peer.HeartbeatBody(peer.Ping, []byte("between")))
+			reliable := s.Draft(typeExtension, flag("REQUIRES_ACK"), nil)
+			send(x, s.SendDrafts(long, pinged, reliable, s.Draft(typeUnknown, 0, nil)))
+			r, before, err := s.ExpectAnswer(long.Mid(), 0)
 			need(x, err)
+			pong, ack, unsolicited := false, false, false
 			for _, b := range before {
-				x.Require(b.Message == nil || b.ReplyTo() != long.Mid(), "the answer comes before the last fragment of the long reply")
+				pong = pong || isHeartbeat(peer.Pong, []byte("between"))(b)
+				ack = ack || isAck(b) && b.Body("ack").Uint("largest") >= reliable.Sequence
+				unsolicited = unsolicited || b.Is(typeError)
 			}
-			requireAnswer(x, answer(x, s, long.Mid()), opSource, 0, patterned(n))
+			x.Require(pong, "the PONG comes before the last fragment of the long reply")
+			x.Require(ack, "the Ack comes before the last fragment of the long reply")
+			x.Require(unsolicited, "the Error comes before the last fragment of the long reply")
+			requireAnswer(x, probeOf(x, r), opSource, 0, patterned(n))
 			x.Judge(conformance.Accepted())
 			requireClean(x, s.Conn)
 		},

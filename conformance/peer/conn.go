@@ -168,6 +168,9 @@ func (c *Conn) NetConn() net.Conn { return c.nc }
 // Violations returns what was wrong with the frames received so far, in order.
 func (c *Conn) Violations() []*Deviation { return c.violations }
 
+// Open returns how many reliable frames of ours are neither acknowledged nor answered.
+func (c *Conn) Open() int { return len(c.open) }
+
 // Last returns the frame received last, or nil.
 func (c *Conn) Last() *Received { return c.last }
 

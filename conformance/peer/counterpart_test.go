@@ -29,6 +29,7 @@ type counterpart struct {
 	as         *testkit.Identity             // nil: testIdentity
 	instead    []byte                        // sent in place of ServerHello
 	reply      func(s *counterpart, r frame) // what a frame after the handshake gets; nil: the usual
+	next       func(keyID []byte)            // looks at each frame before it is opened
 
 	t        *testing.T
 	nc       net.Conn
@@ -144,6 +145,9 @@ func (s *counterpart) open() (frame, bool) {
 	f, ok := s.read()
 	if !ok {
 		return frame{}, false
+	}
+	if s.next != nil {
+		s.next(f.Header.Bytes("key_id"))
 	}
 	opened, err := f.Open(s.in)
 	if err != nil {
