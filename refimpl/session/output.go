@@ -35,6 +35,9 @@ func (s *Session) AppendOutput(now Now, id PathID, dst []byte) []byte {
 	if s.ping.wanted {
 		dst = s.appendPing(now, p, dst)
 	}
+	if s.exercise.typ != 0 {
+		dst = s.appendExercise(now, p, dst)
+	}
 	if s.askRekey {
 		s.askRekey = false
 		dst = s.seal(now, p, dst, wire.TypeHeartbeat, 0, nil, []byte{byte(wire.RekeyRequest)})

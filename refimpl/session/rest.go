@@ -50,7 +50,7 @@ func (s *Session) resting() bool { return s.work == nil }
 // pends reports whether something would be lost by resting.
 func (s *Session) pends() bool {
 	switch {
-	case s.state != Established || s.rekey != nil || s.askRekey || s.ping.wanted || s.blocked:
+	case s.state != Established || s.rekey != nil || s.askRekey || s.ping.wanted || s.exercise.typ != 0 || s.blocked:
 		return true
 	case !s.quiet() || len(s.events) > 0 || len(s.held) > 0:
 		return true

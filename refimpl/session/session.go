@@ -58,6 +58,7 @@ type Session struct {
 	calls *calls // client, else nil
 
 	ping      pinger
+	exercise  exercise
 	receiving bool // inside an input
 	err       error
 
