@@ -39,6 +39,7 @@ type usage struct {
 	Stack    uint64        // goroutine stacks, bytes
 	Runtime  uint64        // everything else that the Go runtime holds, bytes
 	Open     int           // connections
+	Files    int           // open descriptors
 	Writes   uint64
 	Wakeups  uint64
 	Settings string
@@ -172,6 +173,9 @@ func self() (u usage) {
 		pages, _ := strconv.ParseInt(f[1], 10, 64)
 		shared, _ := strconv.ParseInt(f[2], 10, 64)
 		u.RSS = (pages - shared) * int64(os.Getpagesize())
+	}
+	if files, err := os.ReadDir("/proc/self/fd"); err == nil {
+		u.Files = len(files)
 	}
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)

@@ -4,10 +4,12 @@
 //	bench core      one way, echo, calls, latency, handshakes, beside the peers
 //	bench idle      memory and processor time of 10 000 idle sessions
 //	bench hostile   an honest client beside connections that trickle and flood
+//	bench soak      an honest client beside visitors of every kind, for -time; it fails
+//	                if anything is left of them
 //
 // It prints the machine, the versions and a table; -o also writes Markdown. What
-// each row does is in its file. Figures are medians of the rounds; nothing here
-// passes or fails.
+// each row does is in its file. Figures are medians of the rounds; no time passes or
+// fails.
 package main
 
 import (
@@ -37,10 +39,10 @@ func main() {
 		return
 	}
 	flag.Parse()
-	sets := map[string]func(*table) error{"core": core, "idle": idle, "hostile": hostile}
+	sets := map[string]func(*table) error{"core": core, "idle": idle, "hostile": hostile, "soak": soak}
 	run, ok := sets[flag.Arg(0)]
 	if !ok || flag.NArg() != 1 {
-		fmt.Fprintln(os.Stderr, "usage: bench [flags] core | idle | hostile")
+		fmt.Fprintln(os.Stderr, "usage: bench [flags] core | idle | hostile | soak")
 		flag.PrintDefaults()
 		os.Exit(2)
 	}

@@ -67,7 +67,9 @@ func natsPubSub(pairs, size int) (float64, error) {
 	defer c.stop()
 	body := make([]byte, size)
 	return median(func() (float64, error) {
-		return together(pairs, func(i int, deadline time.Time) (int, error) { return natsPair(c, fmt.Sprintf("s%d", i), body, deadline) })
+		return together(pairs, func(i int, deadline time.Time) (int, error) {
+			return natsPair(c, fmt.Sprintf("s%d", i), body, deadline)
+		})
 	})
 }
 
