@@ -56,7 +56,8 @@ refimpl/handler         pure   refimpl/wire refimpl/session
 refimpl/endpoint        pure   refimpl/wire refimpl/frame refimpl/security refimpl/trace refimpl/session
 refimpl/faulty          pure
 refimpl/clock           shell  refimpl/session | golang.org/x/sys
-refimpl/transport       shell  refimpl/wire refimpl/session refimpl/endpoint refimpl/clock | golang.org/x/sys
+refimpl/transport       shell  refimpl/wire refimpl/security refimpl/session refimpl/handler refimpl/endpoint refimpl/clock
+                               | golang.org/x/sys
 refimpl/server          shell  refimpl/wire refimpl/security refimpl/trace refimpl/session refimpl/endpoint refimpl/transport
                                | github.com/goccy/go-yaml
 refimpl/client          shell  refimpl/wire refimpl/security refimpl/trace refimpl/session refimpl/clock

@@ -19,7 +19,7 @@ type line struct {
 
 func newLine(t testing.TB) *line {
 	w := newWorld(t, Limits{})
-	w.server.app = new(handler.Probe)
+	w.server.app = handler.NewRouter(true)
 	w.server.cfg.Application = w.server.app
 	w.client.Application = sink{}
 	l := &line{world: w, p: w.dial(netip.MustParseAddr("127.0.0.1"))}

@@ -14,7 +14,6 @@ const (
 	delayMax   = 60_000    // ms
 	streamMax  = 1_000_000 // pushes
 	streamsMax = 64        // streams of one session at once; more are RATE_LIMITED
-	replyMax   = 16777216  // B, the message limit toward a client
 )
 
 // Probe answers messages of type 0x70. The zero value is ready.
@@ -50,7 +49,7 @@ func (p *Probe) Deliver(now session.Now, s *session.Session, m session.Message) 
 	case wire.ProbeSink:
 		reply(now, s, m.Call, wire.Probe{Op: r.Op, Arg: uint32(len(r.Data))}, nil)
 	case wire.ProbeSource:
-		if int64(r.Arg)+wire.ProbeHeader > replyMax {
+		if int64(r.Arg)+wire.ProbeHeader > MaxReply {
 			refuse(now, s, m.Call, wire.PayloadTooLarge, "at most 16777208 bytes")
 			break
 		}

@@ -46,15 +46,24 @@ func (*bench) Ended(*session.Session) {}
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
+	r := NewRouter(true)
+	b := newBenchWith(t, r)
+	b.probe = r.probe
+	return b
+}
+
+// newBenchWith is a bench whose endpoint has an application.
+func newBenchWith(t *testing.T, app endpoint.Application) *bench {
+	t.Helper()
 	id, err := security.NewIdentity(bytes.Repeat([]byte{3}, 32))
 	if err != nil {
 		t.Fatal(err)
 	}
 	b := &bench{
-		t: t, now: session.Now{Elapsed: time.Hour, Wall: 1_790_000_000_000_000}, probe: new(Probe),
+		t: t, now: session.Now{Elapsed: time.Hour, Wall: 1_790_000_000_000_000},
 		memory: endpoint.NewLimiter(endpoint.Limits{ReceiveMemory: 1 << 20}),
 	}
-	b.server, err = endpoint.New(endpoint.Config{Application: b.probe, Session: session.Config{
+	b.server, err = endpoint.New(endpoint.Config{Application: app, Session: session.Config{
 		Entropy: rand.NewChaCha8([32]byte{1}),
 		Server: session.ServerConfig{
 			Identities: []*security.Identity{id}, Admission: b.memory,
