@@ -190,7 +190,10 @@ func (h headed) AppendRange(dst []byte, from, to int) []byte {
 }
 
 // queue is a list of messages, oldest first.
-type queue struct{ head, tail *message }
+type queue struct {
+	head, tail *message
+	len        int
+}
 
 func (q *queue) push(m *message) {
 	if q.tail == nil {
@@ -199,6 +202,7 @@ func (q *queue) push(m *message) {
 		q.tail.next = m
 	}
 	q.tail = m
+	q.len++
 }
 
 func (q *queue) pop() {
@@ -207,4 +211,5 @@ func (q *queue) pop() {
 		q.tail = nil
 	}
 	m.next = nil
+	q.len--
 }

@@ -192,6 +192,7 @@ func (s *Session) eraseMessages(now Now) {
 	for _, q := range []*queue{&s.priority, &s.ordinary} {
 		for m := q.head; m != nil; m = q.head {
 			q.pop()
+			s.notSent(now, m)
 			s.cfg.Buffers.release(m)
 		}
 	}

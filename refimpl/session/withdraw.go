@@ -1,0 +1,47 @@
+package session
+
+// Queued returns how many messages wait to be sealed, and the bytes of their
+// bodies. Whoever queues more than the transport takes reads here when to stop.
+func (s *Session) Queued() (messages, bytes int) {
+	return s.out.priority.len + s.out.ordinary.len, s.out.bytes
+}
+
+// Withdraw takes back a request of which nothing is sealed, by its Owner. It
+// reports false if there is none: then the request may be executed. A request
+// that was withdrawn is not delivered. Its time is linear in what waits.
+func (s *Session) Withdraw(owner any) bool {
+	return s.withdraw(&s.out.priority, owner) || s.withdraw(&s.out.ordinary, owner)
+}
+
+func (s *Session) withdraw(q *queue, owner any) bool {
+	var before *message
+	for m := q.head; m != nil; before, m = m, m.next {
+		if m.owner != owner || !m.unsent() {
+			continue
+		}
+		if before == nil {
+			q.pop()
+		} else {
+			if before.next = m.next; m.next == nil {
+				q.tail = before
+			}
+			m.next = nil
+			q.len--
+		}
+		s.out.bytes -= m.size
+		s.cfg.Buffers.release(m)
+		return true
+	}
+	return false
+}
+
+// unsent reports whether a message is a client's request of which nothing is sealed.
+func (m *message) unsent() bool { return m.owner != nil && m.index == 0 }
+
+// notSent tells the application of a request that the end of the session found
+// in a queue.
+func (s *Session) notSent(now Now, m *message) {
+	if s.cfg.Application != nil && m.unsent() {
+		s.cfg.Application.Deliver(now, s, Message{Type: m.typ, Owner: m.owner, Err: ErrNotSent})
+	}
+}
