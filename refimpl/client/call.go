@@ -87,7 +87,7 @@ func newCall() *call { return &call{done: make(chan struct{}, 1)} }
 // call does the work of Call, until deadline.
 func (s *Session) call(ctx context.Context, m *Message, dst []byte, deadline time.Time) ([]byte, error) {
 	if ctx.Err() != nil {
-		return nil, &notSent{cause: context.Cause(ctx)}
+		return nil, &notSentError{cause: context.Cause(ctx)}
 	}
 	c := s.calls.Get().(*call)
 	c.message, c.dst, c.deadline = *m, dst, deadline
@@ -97,7 +97,7 @@ func (s *Session) call(ctx context.Context, m *Message, dst []byte, deadline tim
 // send does the work of Send.
 func (s *Session) send(ctx context.Context, m *Message) error {
 	if ctx.Err() != nil {
-		return &notSent{cause: context.Cause(ctx)}
+		return &notSentError{cause: context.Cause(ctx)}
 	}
 	s.mu.Lock()
 	if s.room() && s.waiters[ordinary].head == nil {
@@ -211,11 +211,11 @@ func (s *Session) refusal(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, ErrTooLarge):
-		return &notSent{cause: err}
+		return &notSentError{cause: err}
 	case s.cause != nil:
-		return &notSent{cause: s.cause, over: true}
+		return &notSentError{cause: s.cause, over: true}
 	default:
-		return &notSent{cause: err, over: true}
+		return &notSentError{cause: err, over: true}
 	}
 }
 
@@ -248,7 +248,7 @@ func (s *Session) giveUp(c *call, why error) {
 // back: it will not be executed. The caller holds the lock.
 func (s *Session) stop(c *call, why error) {
 	if c.waits || s.core.Withdraw(c) {
-		s.finish(c, &notSent{cause: why})
+		s.finish(c, &notSentError{cause: why})
 		return
 	}
 	c.abandoned = true
@@ -274,7 +274,7 @@ func (s *Session) expire() time.Duration {
 // end ends a call whose session is over. The caller holds the lock.
 func (s *Session) end(c *call) {
 	if c.waits {
-		s.finish(c, &notSent{cause: s.reason(), over: true})
+		s.finish(c, &notSentError{cause: s.reason(), over: true})
 		return
 	}
 	s.finish(c, &UnknownError{Cause: s.reason()})
@@ -302,7 +302,7 @@ func (a *application) Deliver(_ session.Now, _ *session.Session, m session.Messa
 		c.dst = append(c.dst, m.Body...)
 		s.finish(c, nil)
 	case m.Err == session.ErrNotSent: //nolint:errorlint // the core hands it over as it is
-		s.finish(c, &notSent{cause: s.reason(), over: true})
+		s.finish(c, &notSentError{cause: s.reason(), over: true})
 	case m.Err == session.ErrUnknownResult: //nolint:errorlint // likewise
 		s.finish(c, &UnknownError{Cause: errReply})
 	default:

@@ -284,9 +284,9 @@ func TestCallsOfALostSession(t *testing.T) {
 		end func(t *testing.T, s *Session, p *peer)
 		why error
 	}{
-		"reset":     {func(_ *testing.T, _ *Session, p *peer) { p.conn.Reset() }, ErrTruncated},
-		"cut":       {func(t *testing.T, s *Session, _ *peer) { _ = s.Close(ended(t)) }, context.Canceled},
-		"expired":   {func(*testing.T, *Session, *peer) { time.Sleep(8 * time.Second) }, nil},
+		"reset":   {func(_ *testing.T, _ *Session, p *peer) { p.conn.Reset() }, ErrTruncated},
+		"cut":     {func(t *testing.T, s *Session, _ *peer) { _ = s.Close(ended(t)) }, context.Canceled},
+		"expired": {func(*testing.T, *Session, *peer) { time.Sleep(8 * time.Second) }, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {

@@ -100,7 +100,9 @@ func TestPinFileKind2(t *testing.T) {
 		return base64.StdEncoding.EncodeToString(change(bytes.Clone(id.Key())))
 	}
 	same := func(k []byte) []byte { return k }
-	line := func(kind int, key string) []byte { return fmt.Appendf(nil, "host:1 %d %v %s", kind, id.Fingerprint(), key) }
+	line := func(kind int, key string) []byte {
+		return fmt.Appendf(nil, "host:1 %d %v %s", kind, id.Fingerprint(), key)
+	}
 	pins, err := ParsePins("f", line(2, key(same)))
 	if err != nil {
 		t.Fatal(err)

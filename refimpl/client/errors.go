@@ -59,20 +59,20 @@ func (e *UnknownError) Error() string {
 
 // Is reports whether e is target: ErrUnknownResult, or what its cause is.
 func (e *UnknownError) Is(target error) bool {
-	return target == ErrUnknownResult || errors.Is(e.Cause, target) //nolint:errorlint // Is compares
+	return target == ErrUnknownResult || errors.Is(e.Cause, target)
 }
 
-// notSent is a message that was not sent for a reason. It is ErrNotSent and the
+// notSentError is a message that was not sent for a reason. It is ErrNotSent and the
 // reason.
-type notSent struct {
+type notSentError struct {
 	cause error
 	over  bool // the session takes no message any more; another may
 }
 
-func (e *notSent) Error() string { return fmt.Sprintf("not sent: %v", e.cause) }
+func (e *notSentError) Error() string { return fmt.Sprintf("not sent: %v", e.cause) }
 
 // Unwrap lets errors.Is and errors.As see both.
-func (e *notSent) Unwrap() []error { return []error{ErrNotSent, e.cause} }
+func (e *notSentError) Unwrap() []error { return []error{ErrNotSent, e.cause} }
 
 // Class returns the public name of what went wrong, one of the six. What has no
 // code and no class of its own, the end of a context included, is

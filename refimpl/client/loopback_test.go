@@ -108,6 +108,25 @@ func TestCallAllocates(t *testing.T) {
 	if err := s.Close(t.Context()); err != nil {
 		t.Error(err)
 	}
+	c, err := New(address, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	call = func() {
+		var err error
+		if dst, err = c.Call(t.Context(), m, dst[:0]); err != nil || len(dst) != len(m.Body) {
+			t.Fatal(len(dst), err)
+		}
+	}
+	for range 1000 {
+		call()
+	}
+	if n := testing.AllocsPerRun(2000, call); n != 0 {
+		t.Errorf("a call of a Client allocates %v times", n)
+	}
+	if err := c.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
 }
 
 // BenchmarkCall is 4 sessions with 32 callers each, 256 B, over loopback TCP.

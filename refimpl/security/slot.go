@@ -43,7 +43,7 @@ var (
 )
 
 // Blocks under one key after which the key is to be replaced, nothing but
-// control frames, and nothing at all, may be sealed. [XTMP-NON-015] [XTMP-NON-016]
+// control frames, and nothing at all, may be sealed. [XTMP-RKY-011] [XTMP-NON-015] [XTMP-NON-016]
 const (
 	blocksRekey   = 1 << 33
 	blocksControl = 1<<34 - 1<<20
@@ -85,7 +85,7 @@ func NewSealer(suite wire.Suite, ts *Secret) Sealer {
 func (s *Sealer) Next() uint64 { return s.next }
 
 // Tired reports whether the key has sealed so much that it is to be replaced.
-// [XTMP-NON-015]
+// [XTMP-RKY-011] [XTMP-RKY-014]
 func (s *Sealer) Tired() bool { return s.blocks >= blocksRekey }
 
 // Spent reports whether the budget of the key allows control frames only.
@@ -95,7 +95,7 @@ func (s *Sealer) Spent() bool { return s.blocks >= blocksControl }
 func (s *Sealer) Exhausted() bool { return s.blocks >= blocksHard-blocksLast }
 
 // Continue makes s, which has sealed nothing, count on from where old stands:
-// sequence numbers of a path run on through every epoch. [XTMP-NON-010]
+// sequence numbers of a path run on through every epoch. [XTMP-RKY-029]
 func (s *Sealer) Continue(old *Sealer) { s.next = old.next }
 
 // KeyID returns the name of the slot.
@@ -121,7 +121,7 @@ func (s *Sealer) Seal(dst []byte, start int, h *wire.Header) ([]byte, error) {
 	payload := len(dst) - start - wire.Overhead
 	cost := uint64(payload+15)/16 + 6
 	limit := uint64(blocksHard)
-	if h.Type >= 0x10 && h.Type != wire.TypeError {
+	if h.Type > wire.TypeAck && h.Type != wire.TypeError { // [XTMP-NON-015]
 		limit = blocksControl
 	}
 	if s.next >= wire.MaxSequence || s.blocks+cost > limit {

@@ -289,7 +289,7 @@ func (s *Session) receiveErrorReply(now Now, p *Path, h *wire.Header, pro *wire.
 	if m.Parse(body, true) == nil {
 		e = peerError(&m)
 	}
-	if s.rekey != nil && !s.rekey.derived && pro.ReplyTo == s.rekey.mid { // [XTMP-RKY-043]
+	if s.rekeying(pro.ReplyTo) { // [XTMP-RKY-043]
 		p.shut()
 		s.end(now, e)
 		return

@@ -212,6 +212,8 @@ func (s *Session) receiveReply(now Now, p *Path, h *wire.Header, pro *wire.Prolo
 	switch {
 	case pro.ReplyTo == 0 || pro.ReplyTo > s.out.last: // [XTMP-MSG-007]
 		s.violation(now, p, "a reply to a request that was not sent")
+	case s.rekeying(pro.ReplyTo): // RekeyInit takes a reply of type 0x02 [XTMP-MSG-008]
+		s.violation(now, p, "a reply to RekeyInit of another type than 0x02")
 	case !waiting: // a second reply, or the rest of a refused one [XTMP-MSG-009]
 		s.completeMid(h, pro)
 		p.ackEventually(now)

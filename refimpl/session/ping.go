@@ -77,7 +77,7 @@ func (s *Session) receivePong(data []byte) {
 // probe is how a client finds out whether a path still lives while a request is
 // unanswered: a PING after 2 s of silence, an interval that doubles with each
 // PONG up to 5 s, and a path that is suspect when 1 s after a PING nothing has
-// come. [XTMP-HBT-023] [XTMP-HBT-025]
+// come. [XTMP-HBT-020] [XTMP-HBT-021]
 type probe struct {
 	since    time.Duration // the first unanswered request
 	interval time.Duration

@@ -60,7 +60,7 @@ func (s *Session) rekeyDue(p *Path) time.Duration {
 	case r != nil && r.confirmed:
 		return r.retireAt
 	case r != nil:
-		return r.began + rekeyTimeout
+		return min(r.began+rekeyTimeout, s.keyLimitAt())
 	case s.state != Established:
 		return never
 	case s.role == Client && (s.rotation.wanted || p.keys.send.Tired()): // [XTMP-RKY-011]
@@ -68,12 +68,21 @@ func (s *Session) rekeyDue(p *Path) time.Duration {
 	case s.role == Client: // [XTMP-RKY-010]
 		return max(s.rotation.since+s.rotation.interval, s.nextRekey())
 	case s.rotation.asking:
-		return min(s.rotation.askNext, s.rotation.askedAt+rekeyAnswer)
+		return min(s.rotation.askNext, s.keyLimitAt())
 	case s.rotation.wanted || p.keys.send.Tired(): // [XTMP-RKY-014]
 		return s.rotation.askNext
 	default:
 		return never
 	}
+}
+
+// keyLimitAt is when a server gives up on a client that does not rekey, or does not
+// confirm it. [XTMP-RKY-016]
+func (s *Session) keyLimitAt() time.Duration {
+	if !s.rotation.asking {
+		return never
+	}
+	return s.rotation.askedAt + rekeyAnswer
 }
 
 // nextRekey is the earliest time of the next RekeyInit. [XTMP-RKY-018]
@@ -94,12 +103,12 @@ func (s *Session) rotate(now Now, p *Path) {
 		s.root = r.root
 		*r = rekey{}
 		s.rekey = nil
+	case now.Elapsed >= s.keyLimitAt():
+		s.fail(now, p, &Error{Code: wire.KeyLimit, Scope: wire.ScopeSession, Text: "REKEY_REQUEST was not answered"}, wire.NoSequence, 0)
 	case r != nil: // [XTMP-RKY-031]
 		s.fail(now, p, &Error{Code: wire.RekeyFailed, Scope: wire.ScopeSession, Text: "not confirmed in time"}, wire.NoSequence, 0)
 	case s.role == Client:
 		s.startRekey(now, p)
-	case s.rotation.asking && now.Elapsed >= s.rotation.askedAt+rekeyAnswer: // [XTMP-RKY-016]
-		s.fail(now, p, &Error{Code: wire.KeyLimit, Scope: wire.ScopeSession, Text: "REKEY_REQUEST was not answered"}, wire.NoSequence, 0)
 	default:
 		if !s.rotation.asking {
 			s.rotation.asking, s.rotation.askedAt = true, now.Elapsed
@@ -142,6 +151,11 @@ func (s *Session) rekeySent(now Now, mid uint64) {
 	}
 }
 
+// rekeying reports whether mid is that of a RekeyInit without its reply.
+func (s *Session) rekeying(mid uint64) bool {
+	return s.rekey != nil && !s.rekey.derived && s.rekey.mid == mid
+}
+
 // receiveRekeyInit answers RekeyInit: the keys of the next epoch open frames from
 // now on, and this endpoint seals under them once it has opened one.
 // [XTMP-RKY-021] [XTMP-RKY-022]
@@ -174,7 +188,7 @@ func (s *Session) receiveRekeyInit(now Now, p *Path, h *wire.Header, c Call, env
 	s.rekey = r
 	s.rotation.last, s.rotation.rekeyed, s.rotation.wanted = now.Elapsed, true, false
 	p.pending = s.epochKeys(p, m.Epoch, &r.root)
-	p.anchor(now, h.Timestamp) // [XTMP-TIM-012]
+	p.anchor(now, h.Timestamp) // [XTMP-TIM-015]
 
 	env.HSType = wire.HSRekeyResp
 	c.Type = wire.TypeHandshakeAck
@@ -187,7 +201,7 @@ func (s *Session) receiveRekeyInit(now Now, p *Path, h *wire.Header, c Call, env
 func (s *Session) receiveRekeyResp(now Now, p *Path, h *wire.Header, pro *wire.Prologue, env *wire.Envelope, body []byte) {
 	r := s.rekey
 	switch {
-	case r == nil || r.derived || pro.ReplyTo != r.mid: // a second reply [XTMP-MSG-009]
+	case !s.rekeying(pro.ReplyTo): // a second reply [XTMP-MSG-009]
 		p.ackEventually(now)
 		return
 	case env.HandshakeID != r.id: // [XTMP-RKY-041]
@@ -212,7 +226,7 @@ func (s *Session) receiveRekeyResp(now Now, p *Path, h *wire.Header, pro *wire.P
 	next.send.Continue(&p.keys.send)
 	p.keys.send, p.keys.epoch = next.send, next.epoch
 	p.pending = next
-	p.anchor(now, h.Timestamp)
+	p.anchor(now, h.Timestamp) // [XTMP-TIM-016]
 	p.ackEventually(now)
 	s.out.answered(r.mid)
 	s.ping.last++

@@ -23,7 +23,7 @@ func TestRest(t *testing.T) {
 	if len(k.atClient.got) != 60 || k.server.Epoch() != 6 {
 		t.Errorf("%d replies, epoch %d", len(k.atClient.got), k.server.Epoch())
 	}
-	k.pass(time.Second)
+	k.pass(ackDelay)
 	if n := len(k.serverCfg.Buffers.works); n != 1 {
 		t.Errorf("the owner keeps %d works of one session", n)
 	}

@@ -197,7 +197,7 @@ func (s *Session) eraseMessages(now Now) {
 		}
 	}
 	s.out, s.in = outgoing{}, incoming{}
-	s.partials, s.held = nil, nil
+	s.partials, s.held, s.queued = nil, nil, 0
 	if s.calls != nil {
 		s.calls.unanswered = nil
 	}

@@ -3,14 +3,17 @@ package session
 // Queued returns how many messages wait to be sealed, and the bytes of their
 // bodies. Whoever queues more than the transport takes reads here when to stop.
 func (s *Session) Queued() (messages, bytes int) {
-	return s.out.priority.len + s.out.ordinary.len, s.out.bytes
+	if s.work == nil { // it rests
+		return 0, 0
+	}
+	return s.priority.len + s.ordinary.len, s.queued
 }
 
 // Withdraw takes back a request of which nothing is sealed, by its Owner. It
 // reports false if there is none: then the request may be executed. A request
 // that was withdrawn is not delivered. Its time is linear in what waits.
 func (s *Session) Withdraw(owner any) bool {
-	return s.withdraw(&s.out.priority, owner) || s.withdraw(&s.out.ordinary, owner)
+	return s.work != nil && (s.withdraw(&s.priority, owner) || s.withdraw(&s.ordinary, owner))
 }
 
 func (s *Session) withdraw(q *queue, owner any) bool {
@@ -28,7 +31,7 @@ func (s *Session) withdraw(q *queue, owner any) bool {
 			m.next = nil
 			q.len--
 		}
-		s.out.bytes -= m.size
+		s.queued -= m.size
 		s.cfg.Buffers.release(m)
 		return true
 	}

@@ -8,20 +8,12 @@ import (
 	"github.com/bpci/xtmp/refimpl/wire"
 )
 
-// recorder is an application that notes what it is given.
-type recorder struct {
-	owners []any
-	errs   []error
-	ended  int
-}
-
-func (*recorder) Implements(wire.MessageType) bool { return true }
-func (*recorder) Writable(Now, *Session)           {}
-func (r *recorder) Ended(*Session)                 { r.ended++ }
-
-func (r *recorder) Deliver(_ Now, _ *Session, m Message) bool {
-	r.owners, r.errs = append(r.owners, m.Owner), append(r.errs, m.Err)
-	return true
+// owners returns the owners of what was delivered.
+func (r *recorder) owners() (all []any) {
+	for _, m := range r.got {
+		all = append(all, m.Owner)
+	}
+	return all
 }
 
 // queue queues requests with the owners 1 … n, of one byte each; each third has
@@ -56,8 +48,8 @@ func TestWithdraw(t *testing.T) {
 		}
 		p.queue(1) // behind whatever is last now
 		p.settle() // the server knows no Probe
-		if slices.Contains(got.owners, any(owner)) != (owner == 1) || len(got.owners) != want+1 {
-			t.Errorf("without %d, these are answered: %v", owner, got.owners)
+		if slices.Contains(got.owners(), any(owner)) != (owner == 1) || len(got.owners()) != want+1 {
+			t.Errorf("without %d, these are answered: %v", owner, got.owners())
 		}
 		if p.client.Withdraw(n) {
 			t.Error("a request that was sent was withdrawn")
@@ -75,12 +67,12 @@ func TestNotSent(t *testing.T) {
 	p.client.AppendOutput(p.now, 0, nil) // and it is lost
 	p.queue(3)
 	p.client.Lost(p.now, 0)
-	if !slices.Equal(got.owners, []any{3, 1, 2}) || got.ended != 1 {
-		t.Errorf("delivered %v, ended %d times; want the three of the second batch", got.owners, got.ended)
+	if !slices.Equal(got.owners(), []any{3, 1, 2}) || got.ended != 1 {
+		t.Errorf("delivered %v, ended %d times; want the three of the second batch", got.owners(), got.ended)
 	}
-	for _, err := range got.errs {
-		if !errors.Is(err, ErrNotSent) {
-			t.Errorf("delivered with %v", err)
+	for _, m := range got.got {
+		if !errors.Is(m.Err, ErrNotSent) {
+			t.Errorf("delivered with %v", m.Err)
 		}
 	}
 }
