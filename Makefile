@@ -76,6 +76,7 @@ nightly: ## ci, then long properties, fuzzing and other architectures
 	@$(STAGE) "long properties" env RAPID_CHECKS=20000 go test -count=1 -timeout 60m ./...
 	@$(STAGE) "race detector, repeated" go test -race -count=5 -timeout 60m $(PACKAGES)
 	@$(STAGE) "fuzzing" .ci/fuzz 5m
+	@$(STAGE) "soak" $(MAKE) soak
 	@$(STAGE) "other architectures" $(MAKE) architectures
 
 ##
@@ -128,9 +129,19 @@ architectures: ## run on 386; compile for a big-endian and other machines
 	  GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 go vet ./spec/... ./vectors/... ./refimpl/...; \
 	done
 
-.PHONY: bench-core
-bench-core: ## the core's benchmarks, with raw AES-GCM beside them
+.PHONY: bench-core bench-idle bench-hostile
+bench-core: ## throughput, latency and handshakes, with the peers beside them
 	@.ci/bench-core $(OUT)/bench
+	@.ci/bench core $(OUT)/bench
+bench-idle: ## memory and processor time of 10 000 idle sessions
+	@.ci/bench idle $(OUT)/bench
+bench-hostile: ## an honest client beside connections that trickle and flood
+	@.ci/bench hostile $(OUT)/bench
+
+.PHONY: soak
+SOAK ?= 10m
+soak: ## visitors of every kind for SOAK; nothing of them may be left
+	@.ci/bench soak $(OUT)/bench -time $(SOAK)
 
 ##
 ## House-keeping

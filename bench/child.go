@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/mlkem"
+	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -19,7 +21,9 @@ import (
 	"time"
 
 	"github.com/bpci/xtmp/refimpl/security"
-	"github.com/bpci/xtmp/refimpl/server"
+	"github.com/bpci/xtmp/refimpl/session"
+	"github.com/bpci/xtmp/refimpl/transport"
+	"github.com/bpci/xtmp/refimpl/wire"
 )
 
 // child is a server in a process of its own, which answers questions about
@@ -131,13 +135,32 @@ func serveXTMP() error {
 	if err != nil {
 		return err
 	}
-	s, err := server.Listen(context.Background(), benchConfig(one, two))
+	core := session.Config{
+		Entropy:     rand.Reader,
+		Suites:      []wire.Suite{wire.SuiteAES256GCM, wire.SuiteChaCha20, wire.SuitePostQuantum},
+		Compression: true,
+		Server: session.ServerConfig{
+			Identities:  []*security.Identity{one, two},
+			Encapsulate: func(k *mlkem.EncapsulationKey768) ([]byte, []byte) { return k.Encapsulate() },
+		},
+	}
+	if _, err := rand.Read(core.Server.ResetKey[:]); err != nil {
+		return err
+	}
+	s, err := transport.Listen(context.Background(), "127.0.0.1:0", transport.Config{
+		Session: core, Loops: runtime.GOMAXPROCS(0), Probe: true, MaxConnections: 20_000, Log: quiet,
+	})
 	if err != nil {
 		return err
 	}
 	go func() { _ = s.Serve(context.Background()) }()
 	pins := fmt.Sprintf("%d:%v %d:%v", one.Kind(), one.Fingerprint(), two.Kind(), two.Fingerprint())
-	return answer(s.Addr().String()+" "+pins, func(u *usage) { fill(u, s) })
+	return answer(s.Addr().String()+" "+pins, func(u *usage) {
+		u.Open = s.Connections()
+		for _, l := range s.Metrics().Loops {
+			u.Writes, u.Wakeups = u.Writes+l.Writes, u.Wakeups+l.WakeUps
+		}
+	})
 }
 
 // answer says where the server listens and answers questions about the process.
