@@ -34,6 +34,13 @@ func idle(t *table) error {
 	if err != nil {
 		return err
 	}
+	for _, l := range lines { // each owes the Ack of its last reply
+		l.core.Advance(clock.Now())
+		if err := l.write(); err != nil {
+			return err
+		}
+		l.core.Rest()
+	}
 	time.Sleep(3 * time.Second) // longer than a session keeps its cipher objects
 	after, err := c.usage(true)
 	if err != nil {
@@ -59,7 +66,6 @@ func (c *child) many(n int) ([]*line, error) {
 		if err := l.call(r); err != nil {
 			return lines, err
 		}
-		l.core.Rest()
 		lines = append(lines, l)
 	}
 	return lines, nil
