@@ -105,9 +105,11 @@ generate: ## write the generated files anew
 .PHONY: selftest
 selftest: build mutants ## the suite against broken, degenerate and odd but legal peers
 	@rm -rf $(OUT)/selftest && mkdir -p $(OUT)/selftest
+	cp deploy/certify.yaml $(OUT)/selftest/
 	$(BIN)/bpci-xtmp-server keygen --out $(OUT)/selftest/identity.pem
+	$(BIN)/bpci-xtmp-server keygen --kind 2 --out $(OUT)/selftest/identity-2.pem
 	$(BIN)/xtmp-conform selftest --out $(OUT)/selftest --mutants $(OUT)/mutants/xtmp-mutant \
-	  --reference '$(BIN)/bpci-xtmp-server start --key $(OUT)/selftest/identity.pem --bind 127.0.0.1 --port 0 --log-level error'
+	  --reference '$(BIN)/bpci-xtmp-server start --config $(OUT)/selftest/certify.yaml'
 
 .PHONY: mutants
 mutants: $(OUT)/go.mod ## build the deliberately broken servers
@@ -128,6 +130,10 @@ architectures: ## run on 386; compile for a big-endian and other machines
 	  GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 go build ./...; \
 	  GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 go vet ./spec/... ./vectors/... ./refimpl/...; \
 	done
+
+.PHONY: coverage
+coverage: $(OUT)/go.mod ## the core's statement coverage by its own tests, at least 95 %
+	@.ci/coverage $(OUT)/coverage
 
 .PHONY: bench-core bench-idle bench-hostile
 bench-core: ## throughput, latency and handshakes, with the peers beside them

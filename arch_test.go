@@ -59,10 +59,11 @@ refimpl/clock           shell  refimpl/session | golang.org/x/sys
 refimpl/transport       shell  refimpl/wire refimpl/security refimpl/session refimpl/handler refimpl/endpoint refimpl/clock
                                | golang.org/x/sys
 refimpl/server          shell  refimpl/wire refimpl/security refimpl/trace refimpl/session refimpl/endpoint refimpl/transport
-                               | github.com/goccy/go-yaml
+                               | github.com/goccy/go-yaml filippo.io/mldsa
 refimpl/client          shell  refimpl/wire refimpl/security refimpl/trace refimpl/session refimpl/clock
+refimpl/keylog          shell
 cmd/bpci-xtmp-server    shell  refimpl/server | github.com/spf13/cobra charm.land/fang/v2
-cmd/bpi-xtmp            shell  refimpl/client refimpl/wire | github.com/spf13/cobra charm.land/fang/v2
+cmd/bpi-xtmp            shell  refimpl/client refimpl/keylog refimpl/wire | github.com/spf13/cobra charm.land/fang/v2
 cmd/xtmp-mutant         shell  refimpl/faulty refimpl/security refimpl/server
 `
 

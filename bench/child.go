@@ -40,8 +40,10 @@ type usage struct {
 	CPU      time.Duration // user and system time
 	RSS      int64         // resident memory, bytes
 	Heap     uint64        // live heap objects, bytes
+	Gaps     uint64        // in heap pages between and behind live objects, bytes
+	Spare    uint64        // heap pages that are free and not given back, bytes
 	Stack    uint64        // goroutine stacks, bytes
-	Runtime  uint64        // everything else that the Go runtime holds, bytes
+	Runtime  uint64        // what the Go runtime holds to keep these, bytes
 	Open     int           // connections
 	Files    int           // open descriptors
 	Writes   uint64
@@ -202,8 +204,8 @@ func self() (u usage) {
 	}
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	u.Heap, u.Stack = m.HeapAlloc, m.StackInuse
-	u.Runtime = m.Sys - m.HeapReleased - m.HeapAlloc - m.StackInuse
+	u.Heap, u.Gaps, u.Spare, u.Stack = m.HeapAlloc, m.HeapInuse-m.HeapAlloc, m.HeapIdle-m.HeapReleased, m.StackInuse
+	u.Runtime = m.MSpanInuse + m.MCacheInuse + m.GCSys + m.OtherSys + m.BuckHashSys
 	return u
 }
 

@@ -96,7 +96,7 @@ func dialFailure(err error) string {
 // Number is the connection's number in the timeline, from 1.
 func (c *Conn) Number() int { return c.id }
 
-// Read reads from the peer. Beyond MaxReceived it returns an
+// Read reads from the peer. Beyond what the case may receive it returns an
 // error, and the case is inconclusive.
 func (c *Conn) Read(p []byte) (int, error) {
 	n, err := c.raw.Read(p)

@@ -38,7 +38,7 @@ type Exchange struct {
 // The bounds of what a peer may send to one attempt. Beyond them the exchange
 // ends without a verdict on the requirement.
 const (
-	MaxReceived = 16 << 20 // bytes
+	MaxReceived = 16 << 20 // bytes, unless the case says otherwise
 	MaxFrames   = 4096
 )
 
@@ -141,18 +141,28 @@ func (x *Exchange) record(e Entry) {
 	x.timeline.add(e)
 }
 
-// errFlood is what reads return once the peer has sent more than the bounds.
-var errFlood = fmt.Errorf("the peer sent more than %d bytes or %d frames", MaxReceived, MaxFrames)
+// mayReceive is how many bytes the peer may send.
+func (x *Exchange) mayReceive() int {
+	if n := x.instance.Receives; n > 0 {
+		return n
+	}
+	return MaxReceived
+}
 
-// count adds to what the peer has sent. It returns errFlood beyond the bounds.
+// flood is what reads return once the peer has sent more than the bounds.
+func (x *Exchange) flood() error {
+	return fmt.Errorf("the peer sent more than %d bytes or %d frames", x.mayReceive(), MaxFrames)
+}
+
+// count adds to what the peer has sent. It returns an error beyond the bounds.
 func (x *Exchange) count(bytes, frames int) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.received += bytes
 	x.frames += frames
-	if x.received > MaxReceived || x.frames > MaxFrames {
+	if x.received > x.mayReceive() || x.frames > MaxFrames {
 		x.flooded = true
-		return errFlood
+		return x.flood()
 	}
 	return nil
 }
@@ -167,7 +177,7 @@ func (x *Exchange) checkLive() {
 	flooded := x.flooded
 	x.mu.Unlock()
 	if flooded {
-		x.end(Inconclusive, errFlood.Error())
+		x.end(Inconclusive, x.flood().Error())
 	}
 }
 

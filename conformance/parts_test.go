@@ -198,6 +198,14 @@ func TestBadTargets(t *testing.T) {
 	if err != nil || a.Endpoint().Fingerprint[0] != 0x0a {
 		t.Errorf("got %v, %v; colons between the digits are fine", a, err)
 	}
+	first, second := strings.Repeat("01", 32), strings.Repeat("02", 32)
+	a, err = NewAddress("host:1", first, "2:"+second, "1:"+first, "-")
+	if err != nil || len(a.Endpoint().Pins) != 2 || a.Endpoint().Fingerprint[0] != 1 || a.Endpoint().Pins[1].Kind != 2 {
+		t.Errorf("got %+v, %v; want two pins, the second of kind 2", a, err)
+	}
+	if _, err := NewAddress("host:1", "3:"+first); err == nil {
+		t.Error("a pin of kind 3 is taken")
+	}
 }
 
 func TestSteadiness(t *testing.T) {

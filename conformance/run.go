@@ -117,6 +117,11 @@ func (p *Plan) Run(ctx context.Context, cfg Config) (*Outcome, error) {
 			outcome.Results = append(outcome.Results, r.unrun(in, Skipped, reason))
 		}
 	}
+	for _, in := range p.unsupported {
+		if p.judges(in) {
+			outcome.Results = append(outcome.Results, r.unrun(in, Unsupported, p.declares.undeclared(in)))
+		}
+	}
 	slices.SortFunc(outcome.Results, func(a, b Result) int { return strings.Compare(a.ID, b.ID) })
 	outcome.Elapsed = time.Since(outcome.Started)
 	outcome.Baseline, outcome.Lost, outcome.Restarts = r.baseline, r.lost, r.restarts

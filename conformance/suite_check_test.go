@@ -80,7 +80,9 @@ func TestSelection(t *testing.T) {
 	kind.Profile = "extra"
 	client := control()
 	client.ID, client.Title, client.Role = "XC-0004", "A client waits.", RoleClient
-	suite, err := NewSuite(testRegistry(), []Case{control(), labelled, kind, client})
+	without := control()
+	without.ID, without.Title, without.Unless = "XC-0005", "It lacks something.", "extra"
+	suite, err := NewSuite(testRegistry(), []Case{control(), labelled, kind, client, without})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,18 +92,22 @@ func TestSelection(t *testing.T) {
 		judged   string
 		controls string
 	}{
-		{"all", Selection{}, "XC-0001 XC-0002[bit=3] XC-0002[bit=4] XC-0003", ""},
+		{"default profile", Selection{}, "XC-0001 XC-0002[bit=3] XC-0002[bit=4] XC-0005", ""},
 		{"case", Selection{Run: []string{"xc-0002"}}, "XC-0002[bit=3] XC-0002[bit=4]", "XC-0001"},
 		{"instance", Selection{Run: []string{"XC-0002[bit=4]"}}, "XC-0002[bit=4]", "XC-0001"},
 		{"instances", Selection{Run: []string{"XC-0002[*=4]"}}, "XC-0002[bit=4]", "XC-0001"},
-		{"requirement", Selection{Run: []string{"XTMP-TST-003"}}, "XC-0003", ""},
-		{"requirements", Selection{Run: []string{"XTMP-TST-*"}}, "XC-0001 XC-0002[bit=3] XC-0002[bit=4] XC-0003", ""},
+		{"requirement", Selection{Profiles: []string{"extra"}, Run: []string{"XTMP-TST-003"}}, "XC-0003", ""},
+		{"requirements", Selection{Run: []string{"XTMP-TST-*"}}, "XC-0001 XC-0002[bit=3] XC-0002[bit=4] XC-0005", ""},
 		{"label", Selection{Run: []string{"refusal"}}, "XC-0002[bit=3] XC-0002[bit=4]", "XC-0001"},
 		{"pattern", Selection{Run: []string{"XC-000[13]", "XC-000?"}}, "", ""},
-		{"skip", Selection{Skip: []string{"XC-0002*"}}, "XC-0001 XC-0003", ""},
-		{"skipped control", Selection{Skip: []string{"XC-0001"}}, "XC-0002[bit=3] XC-0002[bit=4] XC-0003", "XC-0001"},
-		{"level", Selection{Level: Must}, "XC-0001 XC-0002[bit=3] XC-0002[bit=4]", ""},
-		{"profile", Selection{Profile: "extra"}, "XC-0003", ""},
+		{"skip", Selection{Skip: []string{"XC-0002*"}}, "XC-0001 XC-0005", ""},
+		{"skipped control", Selection{Skip: []string{"XC-0001"}}, "XC-0002[bit=3] XC-0002[bit=4] XC-0005", "XC-0001"},
+		{"level", Selection{Level: Must, Profiles: []string{"core", "extra"}}, "XC-0001 XC-0002[bit=3] XC-0002[bit=4]", ""},
+		{"profile", Selection{Profiles: []string{"extra"}}, "XC-0003", ""},
+		{"profiles", Selection{Profiles: []string{"core", "extra"}}, "XC-0001 XC-0002[bit=3] XC-0002[bit=4] XC-0003", ""},
+		{"profile of another case", Selection{Profiles: []string{"core"}, Run: []string{"XC-0003"}}, "", ""},
+		{"without a profile", Selection{Profiles: []string{"core"}, Run: []string{"XC-0005"}}, "XC-0005", ""},
+		{"with it", Selection{Profiles: []string{"core", "extra"}, Run: []string{"XC-0005"}}, "", ""},
 		{"role", Selection{Role: RoleClient}, "XC-0004", ""},
 		{"typo", Selection{Run: []string{"XC-0001", "XC-9999"}}, "", ""},
 		{"nothing left", Selection{Run: []string{"XC-0001"}, Skip: []string{"XC-0001"}}, "", ""},

@@ -22,6 +22,7 @@ type selftestFlags struct {
 	parallel           int
 	scale              float64
 	only               []string
+	profiles           []string
 	full, verbose      bool
 	json, out          string
 }
@@ -49,6 +50,7 @@ func (a app) selftestCommand() *cobra.Command {
 	flags.IntVar(&f.parallel, "parallel", selftest.DefaultParallel, "mutants at the same time")
 	flags.Float64Var(&f.scale, "budget-scale", 1, "multiply every harness budget")
 	flags.StringArrayVar(&f.only, "only", nil, "only these peers: a mutant's or a degenerate peer's name, * and ? allowed, or \"reference\"")
+	flags.StringSliceVar(&f.profiles, "profile", nil, "profiles that the reference declares, separated by commas (default: core)")
 	flags.BoolVar(&f.full, "full", false, "the whole suite against each mutant, not only the cases that prove its requirement")
 	flags.StringVar(&f.json, "json", "", "write the kill matrix as JSON to this file")
 	flags.StringVar(&f.out, "out", "", "write "+outMatrix+" to this folder")
@@ -70,7 +72,7 @@ func (a app) selftest(ctx context.Context, f *selftestFlags) error {
 	}
 	cfg := selftest.Config{
 		Suite: suite, Probe: a.probe, Seed: seed, Parallel: f.parallel, Full: f.full, Scale: f.scale,
-		Excuses: a.excuses, Reference: f.reference, Program: f.mutants,
+		Profiles: f.profiles, Excuses: a.excuses, Reference: f.reference, Program: f.mutants,
 	}
 	if cfg.Degenerate, err = degenerateTargets(); err != nil {
 		return harnessError{err}

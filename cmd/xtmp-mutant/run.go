@@ -67,18 +67,32 @@ func serve(ctx context.Context, name string, stdout io.Writer) error {
 	if err := os.Setenv(faulty.Switch, name); err != nil {
 		return err
 	}
-	identity, err := security.NewIdentity([]byte("thirty-two bytes known to anyone"))
+	cfg, err := everything()
 	if err != nil {
 		return err
 	}
-	s, err := server.Listen(ctx, server.Config{Address: "127.0.0.1:0", Identities: []*server.Identity{identity}})
+	s, err := server.Listen(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(stdout, "READY tcp=%v udp=- fingerprint=%v\n", s.Addr(), s.Fingerprint()); err != nil {
+	if _, err := fmt.Fprintln(stdout, s.Ready()); err != nil {
 		return err
 	}
 	return s.Serve(ctx)
+}
+
+// everything is what deploy/certify.yaml switches on, with identities that anyone
+// knows.
+func everything() (server.Config, error) {
+	classic, err := security.NewIdentity([]byte("thirty-two bytes known to anyone"))
+	if err != nil {
+		return server.Config{}, err
+	}
+	hybrid, err := security.NewHybridIdentity([]byte("other thirty-two bytes, as known"), []byte("and thirty-two bytes for ML-DSA."))
+	return server.Config{
+		Address: "127.0.0.1:0", Identities: []*server.Identity{classic, hybrid}, AllowUnencrypted: true, Probe: true,
+		Suites: []server.Suite{server.SuiteAES256GCM, server.SuiteChaCha20, server.SuitePostQuantum, server.SuiteNone},
+	}, err
 }
 
 // overlay writes the mutated sources to dir and the JSON that maps the real

@@ -16,6 +16,9 @@
 //	9         heartbeat.go, disconnect.go,         liveness, closing, Errors
 //	          error.go
 //	10        limits.go                            sizes, counts, timers
+//	20        attacks*.go                          attacks on other protocols (docs/attacks.md)
+//	15        integrity*.go                        suite 0, with it and without
+//	3.4, 6    suites*.go                           suites 2 and 3, kind 2, several identities
 //
 // A case is a value: what it proves, which reactions are strict, allowed or
 // forbidden, and a Run function of a few lines over shared steps. A
@@ -43,11 +46,17 @@ func All() []conformance.Case {
 		keys(),
 		handshake(),
 		trust(),
+		suites(),
+		integrity(),
+		attacks(),
 		orderOfChecks(),
 		messages(),
 		heartbeat(),
 		disconnect(),
 		errorMessages(),
 		limits(),
+		rekey(),
+		probeCases(),
+		needingProbe(),
 	)
 }

@@ -33,7 +33,10 @@ type Conn struct {
 	inbound   []*slot
 	outbound  []testkit.Keys    // of our own slots, as they are derived
 	remote    clockAnchor       // of the peer's frames
-	inMid     uint64            // its last mid
+	inMid     uint64            // its last new mid
+	heard     uint64            // the newest epoch under which it sealed
+	rekey     *Rekey            // our last RekeyInit
+	incoming  incoming          // what it cuts, numbers and pushes
 	exercised time.Time         // when it last sent a frame of a type in 0x80 … 0xEF
 	closing   string            // the frame after which it may send nothing; "" if none
 	sent      uint64            // our last sequence number under the path key
@@ -41,14 +44,19 @@ type Conn struct {
 	open      map[uint64]uint64 // our reliable frames not covered yet: sequence number → mid
 	pings     [][]byte          // what our PINGs said, the newest last
 	requests  map[uint64]uint8  // mid → type of every reliable message of ours
-	answered  map[uint64]bool   // mids of ours that had their reply
+	answered  map[uint64]uint64 // mids of ours that had their reply, and its mid
+	whole     map[uint64]bool   // mids of ours of which the whole reply has come
 }
 
-// A slot is a key slot in which the peer seals.
+// A slot is a key slot in which the peer seals. Path slots of all epochs share
+// their counter.
 type slot struct {
-	name string
-	keys testkit.Keys
-	next uint64
+	name  string
+	keys  testkit.Keys
+	next  *uint64
+	epoch uint64
+	ours  []byte // key_id of our own slot of this epoch
+	used  bool   // we have sealed under it
 }
 
 // The names of key slots.
@@ -80,10 +88,8 @@ func New(nc net.Conn, target Target, options Options) *Conn {
 	}
 	c := &Conn{
 		nc: nc, target: target, entropy: options.Entropy, clock: options.Clock, recorder: options.Recorder, keyLog: options.KeyLog,
-		wait: orDefault(options.Wait), open: map[uint64]uint64{}, requests: map[uint64]uint8{}, answered: map[uint64]bool{},
-	}
-	if c.target.PinKind == 0 {
-		c.target.PinKind = 1
+		wait: orDefault(options.Wait), open: map[uint64]uint64{}, requests: map[uint64]uint8{}, answered: map[uint64]uint64{},
+		whole: map[uint64]bool{}, incoming: newIncoming(),
 	}
 	if c.clock == nil {
 		c.clock = time.Now

@@ -16,7 +16,7 @@ type Script struct {
 	WithFinish func(*Session) []*Draft // frames for the same write as ClientFinish
 	Write      Writer                  // how ClientHello and ClientFinish reach the wire; nil for one write each
 
-	IdentityKey []byte // 33 bytes, to verify with when Hello clears the request for the key
+	IdentityKey []byte // identity key bytes, to verify with when Hello clears the request for the key
 	Lenient     bool   // go on after a deviation that does not prevent it; see Violations
 	NoDone      bool   // do not wait for HandshakeDone
 	NoAck       bool   // do not acknowledge HandshakeDone
@@ -88,7 +88,7 @@ func (c *Conn) FinishDraft() *Draft {
 	d.Frame.Header.DefaultUint("session_id", c.handshake.session)
 	d.Plaintext.Envelope.DefaultUint("hs_type", hsClientFinish).DefaultUint("handshake_id", c.handshake.id)
 	d.Body = testkit.Compose("client_finish").Default("mac", c.handshake.schedule.Value("cf_mac"))
-	keys := testkit.DeriveKeys(c.handshake.schedule.Value("c_hs"))
+	keys := c.slotKeys(c.handshake.schedule.Value("c_hs"))
 	d.Keys = &keys
 	return d
 }

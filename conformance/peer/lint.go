@@ -108,11 +108,11 @@ func (c *Conn) lintSealed(r *Received, s *slot) {
 		c.wants("frame.session_id", c.handshake.session)
 		c.note("XTMP-HDR-020", "session_id is not that of the session", id, c.handshake.session)
 	}
-	if seq := r.Frame.Sequence(); seq != s.next {
-		c.wants("frame.sequence_number", s.next)
-		c.note(sequenceRule(s), "sequence_number is not the next of its slot", seq, s.next)
+	if seq := r.Frame.Sequence(); seq != *s.next {
+		c.wants("frame.sequence_number", *s.next)
+		c.note(sequenceRule(s), "sequence_number is not the next of its slot", seq, *s.next)
 	}
-	s.next = r.Frame.Sequence() + 1
+	*s.next = r.Frame.Sequence() + 1
 	if _, want := s.keys.Nonce(r.Frame.Sequence()); !bytes.Equal(want, h.Bytes("nonce")) {
 		c.wants("frame.nonce", want)
 		c.note("XTMP-NON-002", "the nonce field is not iv XOR sequence_number and 12 zero bytes", h.Bytes("nonce"), want)
@@ -120,6 +120,7 @@ func (c *Conn) lintSealed(r *Received, s *slot) {
 	if s.name != SlotPath {
 		return
 	}
+	c.lintEpoch(r, s)
 	if d := c.remote.distance(h.Uint("timestamp"), r.At); d > timer("T_STAMP_AHEAD") || d < -timer("T_STAMP_BEHIND") {
 		c.note("XTMP-TIM-001", "the timestamp does not go on from server_time", d.String(), "-300 s … +30 s")
 	}
@@ -129,7 +130,9 @@ func sequenceRule(s *slot) string {
 	switch {
 	case s.name == SlotHandshake:
 		return "XTMP-NON-007"
-	case s.next == 0:
+	case s.epoch > 0:
+		return "XTMP-RKY-029"
+	case *s.next == 0:
 		return "XTMP-NON-008"
 	}
 	return "XTMP-NON-009"

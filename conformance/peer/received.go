@@ -18,7 +18,9 @@ type Received struct {
 	Raw       []byte
 	At        time.Time          // when it was complete, by the Conn's clock
 	Slot      string             // SlotClear, SlotHandshake, SlotPath; "" if no key of ours fits
+	Epoch     uint64             // of the path keys
 	Plaintext *testkit.Plaintext // nil if it did not open
+	Message   *Message           // the message that this frame completes; nil if it opened none, or one that goes on
 	Opened    []byte             // the bytes of the plaintext
 	Parts     []testkit.Part     // every byte with its name; the plaintext in place of the payload
 }
@@ -167,7 +169,7 @@ func (c *Conn) receive(f *testkit.Frame, raw []byte) *Received {
 		r.Slot, r.Opened = SlotClear, f.Payload
 		r.Plaintext, _ = testkit.DecodePlaintext(f.Type(), 0, f.Payload)
 	case s != nil:
-		r.Slot = s.name
+		r.Slot, r.Epoch = s.name, s.epoch
 		if opened, err := f.Open(s.keys); err == nil {
 			r.Opened = opened
 			r.Plaintext, _ = testkit.DecodePlaintext(f.Type(), f.Flags(), opened)
@@ -175,6 +177,9 @@ func (c *Conn) receive(f *testkit.Frame, raw []byte) *Received {
 		}
 	}
 	r.Name = frameName(f, r.Plaintext)
+	if r.Slot == SlotPath && r.Plaintext != nil && !r.Plaintext.Prologue.Short() {
+		r.Message = c.incoming.take(r)
+	}
 	c.recorder.Received(r.Name, raw, fieldsOf(r.Parts, raw)...)
 	c.last = r
 	c.lint(r, s)

@@ -12,7 +12,7 @@ import (
 type Target struct {
 	Addr    string // host:port
 	Pin     []byte // 32 bytes of fingerprint; nil to take whatever identity it shows
-	PinKind uint8  // 0 stands for 1
+	PinKind uint8  // kind of the pinned identity; 0 if any will do
 }
 
 // Options are what a Conn needs besides its target. The zero value of a field

@@ -45,10 +45,10 @@ type Target struct {
 
 // A Selection is what the user asked for.
 type Selection struct {
-	Profile string   `json:"profile,omitempty"`
-	Level   string   `json:"level,omitempty"`
-	Run     []string `json:"run,omitempty"`
-	Skip    []string `json:"skip,omitempty"`
+	Profiles []string `json:"profiles,omitempty"`
+	Level    string   `json:"level,omitempty"`
+	Run      []string `json:"run,omitempty"`
+	Skip     []string `json:"skip,omitempty"`
 }
 
 // A Calibration is what the judge measured about its machine and the way to

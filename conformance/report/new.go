@@ -36,7 +36,7 @@ func New(o *conformance.Outcome, c conformance.Conclusion, about About) (*Docume
 				Restarts: o.Restarts, Baseline: o.Baseline, Lost: o.Lost,
 			},
 			Selection: Selection{
-				Profile: about.Selection.Profile, Level: string(about.Selection.Level),
+				Profiles: about.Selection.Profiles, Level: string(about.Selection.Level),
 				Run: about.Selection.Run, Skip: about.Selection.Skip,
 			},
 			Seed: Seed(o.Seed), Parallel: o.Parallel,

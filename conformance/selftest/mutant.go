@@ -113,7 +113,7 @@ func (cfg *Config) runMutants(ctx context.Context, m *Matrix) error {
 func (cfg *Config) runMutant(ctx context.Context, mutant Mutant) MutantResult {
 	result := MutantResult{Mutant: mutant, Killed: []string{}, Others: []string{}}
 	proving := cfg.Suite.Proving(mutant.Requirement)
-	sel := conformance.Selection{}
+	sel := conformance.Selection{Profiles: cfg.Profiles}
 	if !cfg.Full {
 		sel.Run = proving
 	}

@@ -22,6 +22,7 @@ type Config struct {
 	Scale      float64 // of the harness budgets; 0 means 1
 	Degenerate []Degenerate
 	Excuses    []Excuse
+	Profiles   []string // what the reference and its mutants declare; none means core alone
 	Reference  string   // command; empty means that no reference is run
 	Mutants    []Mutant // from ListMutants
 	Program    string   // command that serves the mutants
@@ -86,7 +87,7 @@ func Run(ctx context.Context, cfg Config) (*Matrix, error) {
 	}
 	unused := slices.Clone(cfg.Excuses)
 	for _, peer := range cfg.Degenerate {
-		o, err := cfg.judge(ctx, peer.Command, conformance.Selection{}, cfg.Scale*degenerateScale)
+		o, err := cfg.judge(ctx, peer.Command, conformance.Selection{Profiles: cfg.Profiles}, cfg.Scale*degenerateScale)
 		if err != nil {
 			return nil, fmt.Errorf("degenerate peer %s: %w", peer.Name, err)
 		}
@@ -103,7 +104,7 @@ func Run(ctx context.Context, cfg Config) (*Matrix, error) {
 		}
 	}
 	if cfg.Reference != "" {
-		o, err := cfg.judge(ctx, cfg.Reference, conformance.Selection{Slow: true}, cfg.Scale)
+		o, err := cfg.judge(ctx, cfg.Reference, conformance.Selection{Slow: true, Profiles: cfg.Profiles}, cfg.Scale)
 		if err != nil {
 			return nil, fmt.Errorf("reference: %w", err)
 		}
@@ -162,7 +163,7 @@ func (m *Matrix) find(format string, args ...any) {
 func (m *Matrix) reference(o *conformance.Outcome) {
 	m.Reference = &ReferenceResult{Counts: countsOf(o), NotPassed: map[string]string{}, Digest: o.Digest()}
 	for _, r := range o.Results {
-		if !r.Verdict.Passed() {
+		if !r.Verdict.Passed() && r.Verdict != conformance.Unsupported {
 			m.Reference.NotPassed[r.ID] = string(r.Verdict) + ": " + r.Reason
 			m.find("the reference does not pass %s: %s, %s", r.ID, r.Verdict, r.Reason)
 		}

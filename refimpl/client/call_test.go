@@ -257,6 +257,76 @@ func TestReplyTimeoutOfABlockedConnection(t *testing.T) {
 	})
 }
 
+// A reply that nobody awaits changes nothing: not the memory of its caller, not
+// the other calls.
+func TestLateReply(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, p := connect(t, nil)
+		other := make(chan error)
+		go func() {
+			_, err := s.Call(t.Context(), later(20*time.Second), nil)
+			other <- err
+		}()
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		dst := make([]byte, 0, 100)
+		_, err := s.Call(ctx, later(2*time.Second), dst)
+		unknown(t, err, context.DeadlineExceeded)
+		time.Sleep(2 * time.Second)
+		if !bytes.Equal(dst[:100], make([]byte, 100)) {
+			t.Error("the late reply was written to memory that the caller has back")
+		}
+		p.conn.Reset()
+		unknown(t, <-other, ErrTruncated)
+		<-s.Done()
+		<-p.done
+	})
+}
+
+// Calls may have deadlines in any order: a call that a Client repeats has less
+// time left than those that are there.
+func TestDeadlinesInAnyOrder(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, p := connect(t, nil)
+		m := later(time.Minute)
+		var wg sync.WaitGroup
+		for _, seconds := range []int{5, 3, 9, 1, 7, 3, 5} {
+			wg.Go(func() {
+				start, d := time.Now(), time.Duration(seconds)*time.Second
+				_, err := s.call(t.Context(), &m, nil, start.Add(d))
+				unknown(t, err, ErrReplyTimeout)
+				if took := time.Since(start); took != d {
+					t.Errorf("a call took %v, want %v", took, d)
+				}
+			})
+			synctest.Wait()
+		}
+		wg.Wait()
+		idle(t, s)
+		_ = s.Close(ended(t))
+		<-p.done
+	})
+}
+
+// Calls end in time also where the writer is stuck with something else since before.
+func TestReplyTimeoutBehindAPing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, p := connect(t, func(c *Config, _ *session.Config) { c.ReplyTimeout = 3 * time.Second })
+		time.Sleep(time.Second)
+		wakeUp := p.sleep(20)
+		time.Sleep(32 * time.Second) // a PING is stuck
+		start := time.Now()
+		_, err := s.Call(t.Context(), echo(nil), nil)
+		notExecuted(t, err, ErrReplyTimeout)
+		if took := time.Since(start); took != 3*time.Second {
+			t.Errorf("the call took %v", took)
+		}
+		_ = s.Close(ended(t))
+		wakeUp()
+	})
+}
+
 // A negative ReplyTimeout leaves it to the context.
 func TestCallCancelled(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -300,6 +370,11 @@ func TestCallsOfALostSession(t *testing.T) {
 					wg.Go(func() { _, errs[i] = s.Call(t.Context(), echo(make([]byte, 10_000)), nil) })
 				}
 				synctest.Wait()
+				s.mu.Lock()
+				if _, n := s.core.Queued(); n > queuedBytes+10_000+wire.ProbeHeader {
+					t.Errorf("%d bytes are queued", n)
+				}
+				s.mu.Unlock()
 				test.end(t, s, p)
 				wg.Wait()
 				var sent, unsent int

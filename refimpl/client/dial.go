@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"time"
 
 	"github.com/bpci/xtmp/refimpl/session"
 )
@@ -41,6 +42,9 @@ func dial(ctx context.Context, address string, cfg Config) (*Session, error) {
 	}
 	conn, err := d.DialContext(ctx, "tcp", address)
 	if err != nil {
+		if by, ok := ctx.Deadline(); ok && !time.Now().Before(by) {
+			<-ctx.Done() // the dialer may have noticed first
+		}
 		if cause := context.Cause(ctx); cause != nil {
 			return nil, cause
 		}

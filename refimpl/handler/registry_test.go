@@ -11,7 +11,7 @@ import (
 func TestLimitsEqualRegistry(t *testing.T) {
 	for name, got := range map[string]uint64{
 		"probe_delay_ms": delayMax, "probe_pushes": streamMax, "probe_streams": streamsMax,
-		"message_to_client": replyMax, "probe_data_to_client": replyMax - wire.ProbeHeader, "probe_code_max": codeMax,
+		"message_to_client": MaxReply, "probe_data_to_client": MaxReply - wire.ProbeHeader, "probe_code_max": codeMax,
 	} {
 		if l, ok := spec.Default().Limit(name); !ok || got != l.Value {
 			t.Errorf("%s is %d here, %d in the registry", name, got, l.Value)

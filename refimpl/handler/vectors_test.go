@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/flate"
 	"encoding/binary"
+	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -118,7 +119,7 @@ func judge(t *testing.T, v vectors.Vector) {
 // refused returns the code of an unsolicited Error.
 func (b *bench) refused() (code wire.Code, refused bool) {
 	for e, ok := b.client.NextEvent(); ok; e, ok = b.client.NextEvent() {
-		if err, coded := e.Err.(*session.Error); coded && e.Kind == session.EventPeerError {
+		if err := (*session.Error)(nil); e.Kind == session.EventPeerError && errors.As(e.Err, &err) {
 			code, refused = err.Code, true
 		}
 	}

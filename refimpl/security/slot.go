@@ -120,11 +120,8 @@ func Reserve(dst []byte) (grown []byte, start int) {
 func (s *Sealer) Seal(dst []byte, start int, h *wire.Header) ([]byte, error) {
 	payload := len(dst) - start - wire.Overhead
 	cost := uint64(payload+15)/16 + 6
-	limit := uint64(blocksHard)
-	if h.Type > wire.TypeAck && h.Type != wire.TypeError { // [XTMP-NON-015]
-		limit = blocksControl
-	}
-	if s.next >= wire.MaxSequence || s.blocks+cost > limit {
+	control := h.Type <= wire.TypeAck || h.Type == wire.TypeError
+	if s.next >= wire.MaxSequence || s.blocks+cost > blocksHard || s.Spent() && !control { // [XTMP-NON-015] [XTMP-NON-016]
 		return dst[:start], ErrExhausted
 	}
 	if s.cipher == nil {

@@ -74,7 +74,7 @@ const (
 )
 
 // worksKept bounds the works that are kept for the next.
-const worksKept = 1024
+const worksKept = 128
 
 func (b *Buffers) work() *work {
 	if n := len(b.works); n > 0 {
@@ -86,7 +86,7 @@ func (b *Buffers) work() *work {
 }
 
 func (b *Buffers) releaseWork(w *work) {
-	if *w = (work{events: w.events[:0]}); len(b.works) < worksKept {
+	if *w = (work{events: w.events[:0], ring: w.ring}); len(b.works) < worksKept {
 		b.works = append(b.works, w)
 	}
 }

@@ -244,7 +244,7 @@ func (s *Session) receiveAck(now Now, p *Path, body []byte) {
 		s.violation(now, p, "Ack of a frame that was not sent")
 		return
 	}
-	s.out.ack(largest)
+	s.out.ack(s.ring, largest)
 }
 
 // peerError is what the peer said.

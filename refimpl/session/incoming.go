@@ -4,14 +4,6 @@ import (
 	"github.com/bpci/xtmp/refimpl/wire"
 )
 
-// incoming is what an endpoint holds of its peer's messages.
-type incoming struct {
-	midSet
-	requests int // server: delivered or refused, their reply not sealed
-	bytes    int // server: of their bodies
-	retained int // server: bytes that the application, or the session, keeps
-}
-
 // request is a request whose execution waits.
 type request struct {
 	call     Call
@@ -130,9 +122,9 @@ func (s *Session) refuseFragment(now Now, p *Path, h *wire.Header, pro *wire.Pro
 func (s *Session) accepts(now Now, p *Path, h *wire.Header, pro *wire.Prologue, c Call, size int) bool {
 	limit := int(s.cfg.Server.MaxInflight)
 	switch {
-	case s.in.requests >= 2*limit || s.in.bytes+size > 2*inflightBytes:
+	case s.requests >= 2*limit || s.requestBytes+size > 2*inflightBytes:
 		s.violation(now, p, "more than twice what may be unanswered")
-	case s.in.requests >= limit || s.in.bytes+size > inflightBytes:
+	case s.requests >= limit || s.requestBytes+size > inflightBytes:
 		s.refuseMessage(now, p, h, pro, c, wire.RateLimited, "")
 	case s.state == Closing:
 		s.refuseMessage(now, p, h, pro, c, wire.ServerBusy, "closing")
@@ -160,8 +152,8 @@ func (s *Session) refuseMessage(now Now, p *Path, h *wire.Header, pro *wire.Prol
 // count makes a request unanswered.
 func (s *Session) count(c *Call, size int) {
 	c.cost = uint32(size)
-	s.in.requests++
-	s.in.bytes += size
+	s.requests++
+	s.requestBytes += size
 }
 
 // deliver hands a whole message to the application. [XTMP-MSG-020]
@@ -232,7 +224,7 @@ func (s *Session) finishCall(now Now, mid uint64, m Message) {
 	}
 	delete(s.calls.unanswered, mid)
 	s.calls.bytes -= call.size
-	s.out.answered(mid)
+	s.out.answered(s.ring, mid)
 	m.Owner = call.owner
 	if s.cfg.Application != nil {
 		s.cfg.Application.Deliver(now, s, m)

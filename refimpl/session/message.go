@@ -125,7 +125,7 @@ func (s *Session) Retain(n int) bool {
 		s.cfg.Server.Admission.Hold(s.source, -n)
 		return false
 	}
-	s.in.retained += n
+	s.retained += n
 	return true
 }
 
@@ -133,7 +133,7 @@ func (s *Session) Retain(n int) bool {
 func (s *Session) Release(n int) {
 	if s.role == Server && s.open() {
 		s.cfg.Server.Admission.Hold(s.source, -n)
-		s.in.retained -= n
+		s.retained -= n
 	}
 }
 
@@ -155,8 +155,8 @@ type Request struct {
 // for which there is no session.
 func (s *Session) Send(now Now, r *Request) error {
 	switch {
-	case s.err != nil:
-		return s.err
+	case s.Err() != nil:
+		return s.Err()
 	case s.role != Client || s.state != Established:
 		return ErrClosed
 	case len(r.Head)+len(r.Body) > messageToServer: // [XTMP-LIM-004]

@@ -34,27 +34,21 @@ func (s *Session) appendPing(now Now, p *Path, dst []byte) []byte {
 	return s.seal(now, p, dst, wire.TypeHeartbeat, 0, nil, body[:])
 }
 
-// exercise is how an endpoint now and then sends a frame of an extension type that
-// means nothing, so that peers which do not ignore it are found early.
-type exercise struct {
-	typ  wire.MessageType // that is to go out, 0 for none
-	last time.Duration    // when one did, 0 for never
-}
-
-// maybeExercise decides at a heartbeat whether such a frame goes with it: one in
-// eight, and at most one a minute. [XTMP-TYP-002] [XTMP-TYP-003]
+// maybeExercise decides at a heartbeat whether a frame of an extension type goes
+// with it, which means nothing, so that peers which do not ignore it are found
+// early: one in eight, and at most one a minute. [XTMP-TYP-002] [XTMP-TYP-003]
 func (s *Session) maybeExercise(now Now) {
 	var b [2]byte
-	if s.exercise.last != 0 && now.Elapsed-s.exercise.last < exerciseEvery || s.draw(b[:]) != nil || b[0]%8 != 0 {
+	if s.exercised != 0 && now.Elapsed-s.exercised < exerciseEvery || s.draw(b[:]) != nil || b[0]%8 != 0 {
 		return
 	}
-	s.exercise = exercise{typ: 0x80 + wire.MessageType(b[1])%0x70, last: max(now.Elapsed, 1)}
+	s.exercise, s.exercised = 0x80+wire.MessageType(b[1])%0x70, max(now.Elapsed, 1)
 }
 
 // appendExercise sends it: eight bytes of nothing, without mid. [XTMP-TYP-004]
 func (s *Session) appendExercise(now Now, p *Path, dst []byte) []byte {
-	t := s.exercise.typ
-	s.exercise.typ = 0
+	t := s.exercise
+	s.exercise = 0
 	return s.seal(now, p, dst, t, 0, nil, make([]byte, 8))
 }
 

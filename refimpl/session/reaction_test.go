@@ -214,8 +214,8 @@ func TestUnsupportedType(t *testing.T) {
 	}
 	p.fromClientOnly(wire.TypeWalletAuth, ra, &wire.Prologue{Mid: 2}, []byte("{}")) // repeated
 	out := p.server.AppendOutput(p.now, 0, nil)
-	if p.server.in.bytes != 0 {
-		t.Errorf("%d bytes of requests count as unanswered after their replies", p.server.in.bytes)
+	if p.server.requestBytes != 0 {
+		t.Errorf("%d bytes of requests count as unanswered after their replies", p.server.requestBytes)
 	}
 	if got := p.server.out.last - before; got != 3 {
 		t.Fatalf("%d replies to three requests and a repetition", got)

@@ -28,14 +28,13 @@ type rekey struct {
 
 // rotation is when and why a session rekeys.
 type rotation struct {
-	interval time.Duration // T_ROTATE
-	since    time.Duration // the last RekeyResp, or the handshake
-	last     time.Duration // the last RekeyInit
-	rekeyed  bool          // there was one
-	wanted   bool          // somebody asks for a rekey
-	askedAt  time.Duration // server: the first REKEY_REQUEST that no rekey has served
-	askNext  time.Duration // server: when another may go out
-	asking   bool          // server: askedAt counts
+	due     time.Duration // client: T_ROTATE after the last RekeyResp, or the handshake
+	last    time.Duration // the last RekeyInit
+	askedAt time.Duration // server: the first REKEY_REQUEST that no rekey has served
+	askNext time.Duration // server: when another may go out
+	rekeyed bool          // there was a RekeyInit
+	wanted  bool          // somebody asks for a rekey
+	asking  bool          // server: askedAt counts
 }
 
 // Rekey asks for fresh keys: a client starts a rekey as soon as the rules allow,
@@ -56,7 +55,11 @@ func (s *Session) Epoch() uint32 { return s.paths[s.current].keys.epoch }
 
 // rekeyDue is when a rekey has something to do.
 func (s *Session) rekeyDue(p *Path) time.Duration {
-	switch r := s.rekey; {
+	var r *rekey
+	if !s.resting() {
+		r = s.rekey
+	}
+	switch {
 	case r != nil && r.confirmed:
 		return r.retireAt
 	case r != nil:
@@ -66,7 +69,7 @@ func (s *Session) rekeyDue(p *Path) time.Duration {
 	case s.role == Client && (s.rotation.wanted || p.keys.send.Tired()): // [XTMP-RKY-011]
 		return s.nextRekey()
 	case s.role == Client: // [XTMP-RKY-010]
-		return max(s.rotation.since+s.rotation.interval, s.nextRekey())
+		return max(s.rotation.due, s.nextRekey())
 	case s.rotation.asking:
 		return min(s.rotation.askNext, s.keyLimitAt())
 	case s.rotation.wanted || p.keys.send.Tired(): // [XTMP-RKY-014]
@@ -221,14 +224,14 @@ func (s *Session) receiveRekeyResp(now Now, p *Path, h *wire.Header, pro *wire.P
 	r.root, r.derived = security.NextRoot(&s.root, r.init, body, ss), true
 	clear(ss[:])
 	r.share, r.init = nil, nil // [XTMP-RKY-036]
-	s.rotation.since = now.Elapsed
+	s.rotation.due = now.Elapsed + s.calls.rotation
 	next := s.epochKeys(p, m.Epoch, &r.root)
 	next.send.Continue(&p.keys.send)
 	p.keys.send, p.keys.epoch = next.send, next.epoch
 	p.pending = next
 	p.anchor(now, h.Timestamp) // [XTMP-TIM-016]
 	p.ackEventually(now)
-	s.out.answered(r.mid)
+	s.out.answered(s.ring, r.mid)
 	s.ping.last++
 	s.ping.wanted = true
 }

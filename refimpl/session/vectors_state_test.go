@@ -152,9 +152,9 @@ func (u *subject) enter() {
 	}
 	s.idleTimeout, s.ageLimit = DefaultConnectionTimeout, DefaultKeyRotationInterval
 	s.establishedAt = u.now.Elapsed
-	s.rotation = rotation{interval: DefaultKeyRotationInterval, since: u.now.Elapsed}
+	s.rotation = rotation{due: u.now.Elapsed + DefaultKeyRotationInterval}
 	if v.Receiver == "server" {
-		s.rotation.interval = never
+		s.rotation.due = never
 	}
 	switch v.State {
 	case "first":
@@ -260,7 +260,8 @@ func (u *subject) request() {
 		return
 	}
 	s.out.done, s.out.last = mid-1, mid-1
-	s.out.sealed(s.out.next(), 0)
+	s.out.next(&s.ring)
+	*s.ring.at(mid) = 0
 	if t := wire.MessageType(number(u.v, "sent_type")); t != wire.TypeHandshake {
 		s.calls.unanswered = map[uint64]pending{mid: {typ: t}}
 		s.calls.probe = probe{since: u.now.Elapsed, interval: probeSilence}

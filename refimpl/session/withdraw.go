@@ -3,6 +3,9 @@ package session
 // Queued returns how many messages wait to be sealed, and the bytes of their
 // bodies. Whoever queues more than the transport takes reads here when to stop.
 func (s *Session) Queued() (messages, bytes int) {
+	if s.resting() {
+		return 0, 0
+	}
 	if s.work == nil { // it rests
 		return 0, 0
 	}
@@ -13,6 +16,9 @@ func (s *Session) Queued() (messages, bytes int) {
 // reports false if there is none: then the request may be executed. A request
 // that was withdrawn is not delivered. Its time is linear in what waits.
 func (s *Session) Withdraw(owner any) bool {
+	if s.resting() {
+		return false
+	}
 	return s.work != nil && (s.withdraw(&s.priority, owner) || s.withdraw(&s.ordinary, owner))
 }
 

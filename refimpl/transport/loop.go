@@ -39,7 +39,7 @@ type loop struct {
 	endpoint *endpoint.Endpoint
 	router   *handler.Router // its application
 	poll     int             // epoll descriptor
-	wake     int // eventfd that ends a wait
+	wake     int             // eventfd that ends a wait
 	log      *slog.Logger
 
 	conns    []*conn           // by descriptor
@@ -68,7 +68,7 @@ type loop struct {
 
 // counters are written by the loop and read by anybody.
 type counters struct {
-	open                                                 atomic.Int64
+	open                                            atomic.Int64
 	wakeUps, reads, writes, bytesRead, bytesWritten atomic.Uint64
 }
 

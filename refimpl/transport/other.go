@@ -35,4 +35,6 @@ func (*Server) Metrics() Metrics { return Metrics{} }
 func (*Server) Rekey() {}
 
 // SetIdentities fails.
-func (*Server) SetIdentities(context.Context, []*security.Identity) error { return errors.ErrUnsupported }
+func (*Server) SetIdentities(context.Context, []*security.Identity) error {
+	return errors.ErrUnsupported
+}

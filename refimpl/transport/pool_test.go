@@ -182,7 +182,10 @@ func TestShutdownAwaitsHandlers(t *testing.T) {
 	p := r.scripted(r.connection(0), peer.Script{})
 	mid := ask(t, p, typeWait, "last words")
 	<-h.entered
+	told := r.dial()
+	ping(t, told)
 	r.cancel()
+	<-told.Done()
 	e := reply(t, p, ask(t, p, typeEcho, "too late")).Error() // the session is closing
 	if e == nil || e.Code != uint16(wire.ServerBusy) {
 		t.Errorf("a request during the shutdown is answered by %+v", e)
