@@ -117,11 +117,11 @@ func judgeLength(x *conformance.Exchange, state string, length uint64) {
 		c := dial(x)
 		f.Header.SetUint("payload_length", length)
 		send(x, c.SendFrame(f))
-		judgeTold(x, reaction(x, c, conformance.BudgetReply), true)
+		judgeEdge(x, reaction(x, c, conformance.BudgetReply), true)
 	case "before ClientFinish":
 		c := flight(x)
 		sendFinish(x, c, func(d *peer.Draft) { d.AfterSeal(func(f *testkit.Frame) { announceLength(f, length) }) })
-		judgeTold(x, reaction(x, c, conformance.BudgetClose), false)
+		judgeEdge(x, reaction(x, c, conformance.BudgetClose), false)
 	default:
 		s := session(x)
 		messageType, body := uint8(typeHeartbeat), []byte{peer.Ping}
@@ -129,12 +129,12 @@ func judgeLength(x *conformance.Exchange, state string, length uint64) {
 			messageType, body = typeError, errorNamed(x, "Error MALFORMED 0")
 		}
 		sendFrame(x, s, messageType, 0, body, func(d *peer.Draft) { d.AfterSeal(func(f *testkit.Frame) { announceLength(f, length) }) })
-		judgeTold(x, reaction(x, s, conformance.BudgetClose), messageType != typeError)
+		judgeEdge(x, reaction(x, s, conformance.BudgetClose), messageType != typeError)
 	}
 }
 
-// judgeTold judges a refusal that has to be told by an Error, or must not be.
-func judgeTold(x *conformance.Exchange, o conformance.Observation, told bool) {
+// judgeEdge judges a refusal that has to be told by an Error, or must not be.
+func judgeEdge(x *conformance.Exchange, o conformance.Observation, told bool) {
 	x.Judge(o)
 	x.Require((o.Kind == conformance.KindErrorFrame) == told, "an Error is sent where one is due, and nowhere else")
 }

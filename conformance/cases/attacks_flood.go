@@ -175,7 +175,7 @@ func unreadAnswers() conformance.Case {
 			for range 64 {
 				var drafts []*peer.Draft
 				for range 256 {
-					drafts = append(drafts, smallRequest(s, x.Param("frame")))
+					drafts = append(drafts, unreadAnswer(s, x.Param("frame")))
 				}
 				if err := s.SendDrafts(drafts...); err != nil {
 					x.Note("the server takes no more: %v", err)
@@ -189,8 +189,8 @@ func unreadAnswers() conformance.Case {
 	}
 }
 
-// smallRequest is a small frame that has to be answered.
-func smallRequest(s *peer.Session, name string) *peer.Draft {
+// unreadAnswer is a small frame that has to be answered.
+func unreadAnswer(s *peer.Session, name string) *peer.Draft {
 	switch name {
 	case "PATH_CHALLENGE":
 		return s.Draft(typeHeartbeat, 0, peer.HeartbeatBody(peer.PathChallenge, make([]byte, 63)))

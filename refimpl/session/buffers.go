@@ -15,6 +15,7 @@ type Buffers struct {
 	free      *message // list
 	filling   *chunk
 	chunks    []*chunk // free
+	seats     []*seat  // free
 	works     []*work
 	pathWorks []*pathWork
 	woken     []*Session
@@ -72,6 +73,43 @@ const (
 	chunksKept = 64
 	ownBody    = chunkSize / 4 // a larger body gets memory of its own
 )
+
+// seat is where a server's session and its first path are. Seats come in blocks
+// and are used again: sessions live much longer than the garbage of handshakes,
+// and scattered among it they would keep its pages.
+type seat struct {
+	session Session
+	path    Path
+}
+
+// seatBlock is the number of seats that are made at once.
+const seatBlock = 64
+
+func (b *Buffers) seat() *seat {
+	if len(b.seats) == 0 {
+		block := make([]seat, seatBlock)
+		for i := range block {
+			b.seats = append(b.seats, &block[i])
+		}
+	}
+	last := len(b.seats) - 1
+	t := b.seats[last]
+	b.seats = b.seats[:last]
+	return t
+}
+
+// vacate takes back the seat of a session that has ended, and what it worked with.
+func (b *Buffers) vacate(s *Session) {
+	t := s.seat
+	if s.work != nil {
+		b.releaseWork(s.work)
+	}
+	if t.path.pathWork != nil {
+		b.releasePath(t.path.pathWork)
+	}
+	*t = seat{}
+	b.seats = append(b.seats, t)
+}
 
 // worksKept bounds the works that are kept for the next.
 const worksKept = 128

@@ -51,9 +51,15 @@ type pathWork struct {
 }
 
 func newPath(b *Buffers, now Now) *Path {
-	p := &Path{pathWork: b.pathWork(), receivedAt: now.Elapsed, sentAt: now.Elapsed}
-	p.openedAt = now.Elapsed
+	p := new(Path)
+	p.begin(b, now)
 	return p
+}
+
+// begin makes p a path that has just been opened.
+func (p *Path) begin(b *Buffers, now Now) {
+	*p = Path{pathWork: b.pathWork(), receivedAt: now.Elapsed, sentAt: now.Elapsed}
+	p.openedAt = now.Elapsed
 }
 
 // pathKeys are the keys of one path in one epoch.

@@ -57,19 +57,32 @@ type Session struct {
 
 	// Owner is the caller's name for the session; the session does not use it.
 	Owner uint32
+
+	seat *seat // server: where the session is
 }
 
 // NewServer returns a session that awaits a ClientHello on its first path.
 // cfg has been validated for role Server. source is the peer's address.
 func NewServer(cfg *Config, now Now, source netip.Addr) *Session {
-	s := &Session{
-		cfg: cfg, role: Server, state: Start, source: source,
+	seat := cfg.Buffers.seat()
+	s := &seat.session
+	*s = Session{
+		seat: seat, cfg: cfg, role: Server, state: Start, source: source,
 		idleTimeout: cfg.ConnectionTimeout, ageLimit: ageFactor * min(cfg.KeyRotationInterval, rotationMax),
 	}
 	cfg.Server.Admission.Enter(source)
 	s.work = cfg.Buffers.work()
-	s.paths[0] = newPath(cfg.Buffers, now)
+	s.paths[0] = &seat.path
+	s.paths[0].begin(cfg.Buffers, now)
 	return s
+}
+
+// Recycle gives the memory of a server's session to the next one. Nobody may hold
+// the session, or a path of it, any more.
+func (s *Session) Recycle() {
+	if s.seat != nil {
+		s.cfg.Buffers.vacate(s)
+	}
 }
 
 // NewClient returns an idle client session; Open starts it. cfg has been
