@@ -70,13 +70,13 @@ type Endpoint struct {
 
 // conn is a connection and the session that lives on it.
 type conn struct {
-	id       ConnID
 	session  *session.Session
-	known    uint64        // session_id that ids holds for it
 	deadline time.Duration // key in the heap, at or before the real deadline
-	active   bool          // it is in the set of active connections
-	used     bool          // since the set was last looked through
-	slot     int           // index in the heap
+	id       ConnID
+	slot     int32 // index in the heap
+	named    bool  // ids holds its session_id
+	active   bool  // it is in the set of active connections
+	used     bool  // since the set was last looked through
 	dirty    bool
 }
 
@@ -85,7 +85,7 @@ type conn struct {
 type seats []*conn
 
 // seatBlock is the number of connections that are made at once.
-const seatBlock = 64
+const seatBlock = 128
 
 func (f *seats) take() *conn {
 	if len(*f) == 0 {
@@ -360,13 +360,14 @@ func (e *Endpoint) collect(c *conn) {
 		}
 		e.events = append(e.events, Event{Conn: c.id, Session: c.session, Event: ev})
 	}
-	if id := c.session.ID(); c.known == 0 && id != 0 {
-		c.known = id
+	id, over := c.session.ID(), c.session.State() == session.Closed
+	switch {
+	case id != 0 && !c.named && !over:
+		c.named = true
 		e.ids[id] = c.id
-	}
-	if c.known != 0 && c.session.State() == session.Closed {
-		delete(e.ids, c.known)
-		c.known = ^uint64(0)
+	case c.named && over:
+		c.named = false
+		delete(e.ids, id)
 	}
 }
 

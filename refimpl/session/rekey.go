@@ -238,13 +238,22 @@ func (s *Session) receiveRekeyResp(now Now, p *Path, h *wire.Header, pro *wire.P
 
 // epochKeys derives the keys of a path in an epoch.
 func (s *Session) epochKeys(p *Path, epoch uint32, root *security.Secret) *pathKeys {
-	c, sv := security.PathSecrets(root, p.binder)
-	s.logPathSecrets(epoch, &c, &sv)
-	own, peer := &sv, &c
+	own, peer := s.pathSecrets(p, root)
 	if s.role == Client {
-		own, peer = &c, &sv
+		s.logPathSecrets(epoch, &own, &peer)
+	} else {
+		s.logPathSecrets(epoch, &peer, &own)
 	}
-	return &pathKeys{epoch: epoch, send: security.NewSealer(s.suite, own), recv: security.NewOpener(s.suite, peer)}
+	return &pathKeys{epoch: epoch, send: security.NewSealer(s.suite, &own), recv: security.NewOpener(s.suite, &peer)}
+}
+
+// pathSecrets derives the traffic secrets of a path: of this endpoint and of its peer.
+func (s *Session) pathSecrets(p *Path, root *security.Secret) (own, peer security.Secret) {
+	c, sv := security.PathSecrets(root, p.binder)
+	if s.role == Client {
+		return c, sv
+	}
+	return sv, c
 }
 
 // switched notes the first frame of the peer under the next epoch: the old keys

@@ -6,8 +6,8 @@ import (
 	"github.com/bpci/xtmp/refimpl/wire"
 )
 
-// A session that has nothing to do rests: it keeps its secrets, keys and counters,
-// and gives everything else to others of its owner.
+// A session that has nothing to do rests: it keeps its secrets and counters, derives
+// its keys anew when it is needed, and gives everything else to others of its owner.
 //
 //	working ─ Rest, and nothing pends ─▶ resting ─ any input ─▶ working
 //
@@ -92,8 +92,12 @@ func (s *Session) rise() {
 	}
 	s.work = s.cfg.Buffers.work()
 	for _, p := range s.paths {
-		if p != nil {
-			p.pathWork = s.cfg.Buffers.pathWork()
+		if p == nil {
+			continue
 		}
+		p.pathWork = s.cfg.Buffers.pathWork()
+		own, peer := s.pathSecrets(p, &s.root)
+		p.keys.send.Wake(&own)
+		p.keys.recv.Wake(&peer)
 	}
 }

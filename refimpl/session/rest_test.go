@@ -58,7 +58,7 @@ func TestIdleSize(t *testing.T) {
 	size := unsafe.Sizeof(Session{}) + unsafe.Sizeof(Path{})
 	t.Logf("session %d B, path %d B; while it works %d B and %d B more, and its cipher objects",
 		unsafe.Sizeof(Session{}), unsafe.Sizeof(Path{}), unsafe.Sizeof(work{}), unsafe.Sizeof(pathWork{}))
-	if size > 720 {
+	if size > 600 {
 		t.Errorf("an idle session takes %d B: look at what Session and Path must keep", size)
 	}
 }
