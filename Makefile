@@ -78,6 +78,7 @@ nightly: ## ci, then long properties, fuzzing and other architectures
 	@$(STAGE) "long properties" env RAPID_CHECKS=20000 go test -count=1 -timeout 60m ./...
 	@$(STAGE) "race detector, repeated" go test -race -count=5 -timeout 60m $(PACKAGES)
 	@$(STAGE) "fuzzing" $(MAKE) fuzz-ci FUZZTIME=5m
+	@$(STAGE) "soak" $(MAKE) soak
 	@$(STAGE) "other architectures" $(MAKE) architectures
 
 ##
@@ -148,9 +149,19 @@ architectures: ## run on 386; compile for a big-endian and other machines
 coverage: $(OUT)/go.mod ## the core's statement coverage by its own tests, at least 95 %
 	@.ci/coverage $(OUT)/coverage
 
-.PHONY: bench-core
-bench-core: ## the core's benchmarks, with raw AES-GCM beside them
+.PHONY: bench-core bench-idle bench-hostile
+bench-core: ## throughput, latency and handshakes, with the peers beside them
 	@.ci/bench-core $(OUT)/bench
+	@.ci/bench core $(OUT)/bench
+bench-idle: ## memory and processor time of 10 000 idle sessions
+	@.ci/bench idle $(OUT)/bench
+bench-hostile: ## an honest client beside connections that trickle and flood
+	@.ci/bench hostile $(OUT)/bench
+
+.PHONY: soak
+SOAK ?= 10m
+soak: ## visitors of every kind for SOAK; nothing of them may be left
+	@.ci/bench soak $(OUT)/bench -time $(SOAK)
 
 ##
 ## House-keeping
