@@ -138,7 +138,7 @@ func (s *Session) accepts(now Now, p *Path, h *wire.Header, pro *wire.Prologue, 
 func (s *Session) refuseMessage(now Now, p *Path, h *wire.Header, pro *wire.Prologue, c Call, code wire.Code, text string) {
 	s.completeMid(h, pro)
 	switch {
-	case s.role == Server && pro.Mid != 0 && s.in.requests >= 2*int(s.cfg.Server.MaxInflight): // [XTMP-MSG-025]
+	case s.role == Server && pro.Mid != 0 && s.requests >= 2*int(s.cfg.Server.MaxInflight): // [XTMP-MSG-025]
 		s.violation(now, p, "more than twice what may be unanswered")
 	case s.role == Server && pro.Mid != 0:
 		s.count(&c, int(c.cost))
