@@ -54,7 +54,8 @@ func (a app) selftestCommand() *cobra.Command {
 	flags.StringVar(&f.seed, "seed", "1", "number from which everything random follows")
 	flags.IntVar(&f.parallel, "parallel", selftest.DefaultParallel, "peers at the same time")
 	flags.Float64Var(&f.scale, "budget-scale", 1, "multiply every harness budget")
-	flags.StringArrayVar(&f.only, "only", nil, "only these peers: the name of a mutant, of a legal or of a degenerate one, * and ? allowed, or \"reference\"")
+	flags.StringArrayVar(&f.only, "only", nil,
+		"only these peers: the name of a mutant, of a legal or of a degenerate one, * and ? allowed, or \"reference\"")
 	flags.StringSliceVar(&f.profiles, "profile", nil, "profiles that the reference declares, separated by commas (default: core)")
 	flags.BoolVar(&f.full, "full", false, "the whole suite against each mutant, not only the cases that prove its requirement")
 	flags.BoolVar(&f.slow, "slow", false, "also mutants that only a slow case sees, and slow cases against everything")

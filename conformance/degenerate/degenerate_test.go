@@ -28,7 +28,9 @@ func TestPeers(t *testing.T) {
 		{"trickle", func(got []byte, err error) bool { return len(got) > 0 && len(got) < 10 && err != nil }},
 		{"half-open", func(got []byte, err error) bool { return err == nil && bytes.HasPrefix(got, []byte("XTMP\x01\x02")) }},
 		{"yes", func(got []byte, err error) bool { return err == nil && bytes.HasPrefix(got, []byte("XTMP\x01\x02")) }},
-		{"no", func(got []byte, err error) bool { return len(got) == 112 && bytes.HasPrefix(got, []byte("XTMP\x01\xfe")) }},
+		{"no", func(got []byte, err error) bool {
+			return len(got) == 112 && bytes.HasPrefix(got, []byte("XTMP\x01\xfe"))
+		}},
 	} {
 		peer, ok := Named(test.name)
 		if !ok {

@@ -42,7 +42,11 @@ func (cfg *Config) runReference(ctx context.Context, m *Matrix) error {
 		run run
 	}{
 		{"the same again, without slow cases", conformance.Selection{}, run{}},
-		{"one after the other in order of ID, without what waits for a timer", conformance.Selection{Skip: cfg.waiting()}, run{parallel: 1, ordered: true}},
+		{
+			"one after the other in order of ID, without what waits for a timer",
+			conformance.Selection{Skip: cfg.waiting()},
+			run{parallel: 1, ordered: true},
+		},
 	} {
 		o, err := cfg.judge(ctx, cfg.Reference, again.sel, again.run)
 		if err != nil {

@@ -225,7 +225,11 @@ func (cfg *Config) judge(ctx context.Context, command string, sel conformance.Se
 	if err != nil {
 		return nil, err
 	}
-	target, err := conformance.StartCommand(ctx, command, waits)
+	starting, err := conformance.NewWaits(cfg.Suite.Registry(), cfg.Scale, 0) // many start at once
+	if err != nil {
+		return nil, err
+	}
+	target, err := conformance.StartCommand(ctx, command, starting)
 	if err != nil {
 		var failure *conformance.TargetError
 		if errors.As(err, &failure) && failure.Stderr != "" {

@@ -30,8 +30,8 @@ func (m *Matrix) WriteText(w io.Writer) error {
 		}
 		b.WriteByte('\n')
 	}
-	if m.Reference != nil {
-		fmt.Fprintf(&b, "%-12s  the reference: %s\n", either(len(m.Reference.NotPassed) == 0, "passes", "alarmed"), countsText(m.Reference.Counts))
+	if r := m.Reference; r != nil {
+		fmt.Fprintf(&b, "%-12s  the reference: %s\n", either(len(r.NotPassed) == 0, "passes", "alarmed"), countsText(r.Counts))
 	}
 	for _, r := range m.Repeats {
 		fmt.Fprintf(&b, "%-12s  %s: %d verdicts compared\n", either(len(r.Differs) == 0, "the same", "unsteady"), r.How, r.Judged)
@@ -88,7 +88,8 @@ func either(ok bool, yes, no string) string {
 // run to run, such as times.
 func (m *Matrix) WriteMarkdown(w io.Writer) error {
 	var b strings.Builder
-	b.WriteString("# Kill matrix\n\nWritten by `make kill-matrix`. Servers that break one requirement each, and the cases that prove that requirement and failed them; " +
+	b.WriteString("# Kill matrix\n\nWritten by `make kill-matrix`. " +
+		"Servers that break one requirement each, and the cases that prove that requirement and failed them; " +
 		"then servers that are odd and legal, which every case has to pass; then peers that are none.\n\n")
 	fmt.Fprintf(&b, "%s.\n\n## Mutants\n\n| requirement | mutant | what it does wrong | killed by |\n|---|---|---|---|\n", m.score())
 	mutants := slices.Clone(m.Mutants)
