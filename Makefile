@@ -66,8 +66,10 @@ ci: ## lint, race detector, regeneration, independence, self-test, interoperabil
 	@$(STAGE) "independence" .ci/independence
 	@$(STAGE) "generated files" .ci/unchanged "go generate ./..." spec vectors
 	@$(STAGE) "race detector" $(MAKE) race
+	@$(STAGE) "coverage of the core" $(MAKE) coverage
 	@$(STAGE) "self-test of the suite" $(MAKE) selftest
 	@$(STAGE) "interoperability" $(MAKE) interop
+	@$(STAGE) "a short soak" $(MAKE) soak SOAK=15s
 	@$(STAGE) "fuzzing" $(MAKE) fuzz-ci FUZZTIME=5s
 
 .PHONY: nightly
@@ -96,6 +98,7 @@ lint: $(GOFUMPT) $(GOLANGCI_LINT) ## gofumpt, go vet, golangci-lint, go.mod
 	@unformatted=$$($(GOFUMPT) -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
 	if [ -n "$$unformatted" ]; then echo "run make fmt; not formatted:" $$unformatted >&2; exit 1; fi
 	go vet ./...
+	go -C bench vet ./...
 	$(GOLANGCI_LINT) run ./...
 	go mod tidy -diff
 	go mod verify
