@@ -171,7 +171,7 @@ func badStreams() conformance.Case {
 func bombs() conformance.Case {
 	return conformance.Case{
 		ID: "XC-0763", Title: "A stream that would yield a thousand times what it says is refused.",
-		Proves: []string{"XTMP-CMP-009"}, Touches: []string{"XTMP-CMP-010"}, Control: controlInflates, Disruptive: true,
+		Proves: []string{"XTMP-CMP-009"}, Touches: []string{"XTMP-CMP-010"}, Control: controlInflates, Disruptive: true, Bulk: true,
 		Expect: turnsDown("DECOMPRESS_LIMIT", "XTMP-CMP-009"), Params: []conformance.Param{param("original_len", "0", "1008", "65536"), param("times", "1", "64")},
 		Explain: explain("Sixty kilobytes become sixty megabytes; a server that finds out afterwards is stopped by a few of them.",
 			"Echoes whose stream yields 60 MiB of zeros and whose original_len says less, one or many in one write.",

@@ -128,14 +128,11 @@ func source() conformance.Case {
 	}
 }
 
-// manyBytes is what a case may receive that asks for the longest reply, or two.
-const manyBytes = 48 << 20
-
 func longestSource() conformance.Case {
 	return conformance.Case{
 		ID: "XC-0655", Title: "The longest source is answered whole.",
 		Proves: []string{"XTMP-PRB-014", "XTMP-LIM-013"}, Touches: []string{"XTMP-FRG-007"}, Expect: accepts(),
-		Disruptive: true, Receives: manyBytes,
+		Disruptive: true, Bulk: true,
 		Explain: explain("A limit that cannot be reached is another limit.",
 			"A source of 16 777 208 bytes, which makes a body of exactly the message limit; it is read without a pause.",
 			"the limit is applied to the data", "the reply is made in memory that runs out"),

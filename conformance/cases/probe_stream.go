@@ -151,7 +151,7 @@ func slowReader() conformance.Case {
 	return conformance.Case{
 		ID: "XC-0673", Title: "Pushes wait for a client that does not read, and none is dropped.",
 		Proves: []string{"XTMP-PRB-023", "XTMP-PRB-021"}, Touches: []string{"XTMP-MSG-063"}, Expect: accepts(),
-		Disruptive: true, Receives: manyBytes,
+		Disruptive: true, Bulk: true,
 		Explain: explain("A diagnosis that loses what it measures is none; and a server that buffers for a slow reader without bound is killed by one.",
 			"A stream whose pushes are more than the transport takes; nothing is read for a while, then everything.",
 			"a full queue drops pushes", "the session is ended when its queue is full", "all pushes are queued at once"),
@@ -175,7 +175,7 @@ func slowReader() conformance.Case {
 func streamAndRequests() conformance.Case {
 	return conformance.Case{
 		ID: "XC-0674", Title: "Requests are answered while a stream runs, and a push takes no answer.",
-		Proves: []string{"XTMP-PRB-021"}, Touches: []string{"XTMP-MSG-001"}, Expect: accepts(), Receives: manyBytes,
+		Proves: []string{"XTMP-PRB-021"}, Touches: []string{"XTMP-MSG-001"}, Expect: accepts(), Bulk: true,
 		Explain: explain("A subscription is not a conversation; the session stays free for everything else.",
 			"A stream of a thousand pushes, and ten echoes behind it in the same write; no push is acknowledged.",
 			"the stream is sent where requests are read", "the server waits for Acks of pushes"),
