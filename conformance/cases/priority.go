@@ -86,7 +86,8 @@ func controlOvertakes() conformance.Case {
 	return conformance.Case{
 		ID: "XC-0712", Title: "Acks, Heartbeats and Errors come between the fragments of a long reply.",
 		Proves: []string{"XTMP-MSG-059", "XTMP-MSG-028"}, Expect: accepts(), Disruptive: true, Bulk: true,
-		Explain: explain("A peer that hears no answer to its PING for as long as a transfer lasts takes the path for dead, and ends what it waits for.",
+		Explain: explain("A peer that hears no answer to its PING for as long as a transfer lasts takes the path for dead, and ends "+
+			"what it waits for.",
 			"A source of 16 MiB and three frames that call for a PONG, an Ack and an unsolicited Error in one write; the three have to come before "+
 				"the last fragment.",
 			"one message is written to its end before the next is looked at", "the frames of control have the queue of all others"),

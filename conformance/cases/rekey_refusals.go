@@ -92,8 +92,11 @@ func secondRekeyInFlight() conformance.Case {
 func rekeyRepeated() conformance.Case {
 	return conformance.Case{
 		ID: "XC-0623", Title: "A RekeyInit under a mid that is complete is acknowledged and has no other effect.",
-		Proves: []string{"XTMP-MSG-020"}, Touches: []string{"XTMP-RKY-024", "XTMP-MSG-019"}, Control: controlRekey, Expect: ignores("XTMP-MSG-020"),
-		Params: []conformance.Param{param("when", "in flight", "after the switch"), param("again", "same", "other", "malformed", "other hs_type")},
+		Proves:  []string{"XTMP-MSG-020"},
+		Touches: []string{"XTMP-RKY-024", "XTMP-MSG-019"}, Control: controlRekey, Expect: ignores("XTMP-MSG-020"),
+		Params: []conformance.Param{
+			param("when", "in flight", "after the switch"), param("again", "same", "other", "malformed", "other hs_type"),
+		},
 		Explain: explain("What was dealt with is dealt with; a second RekeyResp would give the two ends different keys.",
 			"A rekey, and a second frame of type 0x01 under the mid of its RekeyInit while it is in flight or after it; then a PING.",
 			"a rekey is judged before its mid", "RekeyResp is sent again"),

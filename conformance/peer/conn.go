@@ -83,7 +83,8 @@ func New(nc net.Conn, target Target, options Options) *Conn {
 	}
 	c := &Conn{
 		nc: nc, target: target, entropy: options.Entropy, clock: options.Clock, recorder: options.Recorder,
-		wait: orDefault(options.Wait), open: map[uint64]uint64{}, requests: map[uint64]uint8{}, answered: map[uint64]uint64{}, whole: map[uint64]bool{}, incoming: newIncoming(),
+		wait: orDefault(options.Wait), open: map[uint64]uint64{}, requests: map[uint64]uint8{}, answered: map[uint64]uint64{},
+		whole: map[uint64]bool{}, incoming: newIncoming(),
 	}
 	if c.clock == nil {
 		c.clock = time.Now
