@@ -168,7 +168,7 @@ func orderOfRekeyRefusals() conformance.Case {
 			},
 			Forbidden: violates("UNEXPECTED_MESSAGE").Forbidden,
 		},
-		Params: []conformance.Param{param("besides hs_type", "length", "epoch", "mid", "X25519", "ML-KEM")},
+		Params: []conformance.Param{param("besides hs_type", "length", "empty body", "epoch", "mid", "X25519", "ML-KEM")},
 		Explain: explain("Two servers that judge in another order tell a client different things about the same frame.",
 			"A frame of type 0x01 with a good envelope, an hs_type that is not that of RekeyInit, and a second fault that comes later in the order.",
 			"the body is decoded before hs_type is judged"),
@@ -188,6 +188,8 @@ func orderOfRekeyRefusals() conformance.Case {
 			switch x.Param("besides hs_type") {
 			case "length":
 				d.Plaintext.Body = make([]byte, 3)
+			case "empty body": // an envelope with a total_len of 0 is a good one [XTMP-ENV-010, XTMP-ENV-011]
+				d.Plaintext.Body = nil
 			case "mid":
 				withoutMid(d)
 			}
