@@ -36,7 +36,9 @@ func startCommand(stdout, stderr io.Writer) *cobra.Command {
 		Use:   "start",
 		Short: "Serve until SIGTERM or SIGINT",
 		Long: "Serves XTMP/1 on TCP. Once it serves, it prints one line on standard output:\n\n" +
-			"    READY tcp=host:port udp=- fingerprint=HEX pins=1:HEX,2:HEX\n\n" +
+			"    READY tcp=host:port udp=- fingerprint=HEX\n\n" +
+			"With several identities, all are named, the default first: HEX,HEX, and 2:HEX for one of\n" +
+			"kind 2.\n\n" +
 			"The log is JSON lines on standard error. Flags override the configuration file.\n" +
 			"SIGHUP reads the identity keys again, SIGUSR1 asks every client for fresh session keys.",
 		Example: "bpci-xtmp-server start --config /etc/bpi/xtmp-server.yaml --port 8090\n" +

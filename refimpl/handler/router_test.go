@@ -2,6 +2,7 @@ package handler
 
 import (
 	"bytes"
+	"errors"
 	"testing"
 
 	"github.com/bpci/xtmp/refimpl/session"
@@ -22,8 +23,8 @@ func (b *bench) code() wire.Code {
 	if len(b.got) == 0 {
 		return 0
 	}
-	e, _ := b.got[len(b.got)-1].Err.(*session.Error)
-	if e == nil {
+	var e *session.Error
+	if !errors.As(b.got[len(b.got)-1].Err, &e) {
 		return 0
 	}
 	return e.Code

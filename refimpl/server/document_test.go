@@ -220,7 +220,8 @@ func TestCertifyLoads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(cfg.Identities) != 2 || cfg.Identities[0].Fingerprint() != first.Fingerprint() || cfg.Identities[1].Fingerprint() != second.Fingerprint() {
+	if len(cfg.Identities) != 2 || cfg.Identities[0].Fingerprint() != first.Fingerprint() ||
+		cfg.Identities[1].Fingerprint() != second.Fingerprint() {
 		t.Errorf("%d identities", len(cfg.Identities))
 	}
 	want := Config{

@@ -317,7 +317,11 @@ func TestSuites(t *testing.T) {
 	}{
 		{"security:\n  require_encryption: false\n  suites: [none]\n", []Suite{SuiteNone}, ""},
 		{"security:\n  require_encryption: false\nxtmp_protocol:\n  default_encryption: none\n", []Suite{SuiteNone}, ""},
-		{"xtmp_protocol:\n  default_encryption: aes256gcm\nsecurity:\n  suites: [chacha20poly1305, aes256gcm]\n", []Suite{SuiteChaCha20, SuiteAES256GCM}, ""},
+		{
+			"xtmp_protocol:\n  default_encryption: aes256gcm\nsecurity:\n  suites: [chacha20poly1305, aes256gcm]\n",
+			[]Suite{SuiteChaCha20, SuiteAES256GCM},
+			"",
+		},
 		{
 			"xtmp_protocol:\n  default_encryption: aes256gcm\nsecurity:\n  suites: [chacha20poly1305]\n", nil,
 			"f.yaml:2:23: xtmp_protocol.default_encryption: aes256gcm is not among security.suites\n",
@@ -325,7 +329,8 @@ func TestSuites(t *testing.T) {
 		{"security:\n  identity_keys: [one.pem, two.pem]\n  suites: [postquantum]\n", []Suite{SuitePostQuantum}, ""},
 		{
 			"security:\n  identity_keys: [one.pem]\n  suites:\n    - aes256gcm\n    - postquantum\n", nil,
-			"f.yaml:5:7: security.suites: postquantum needs an identity key of kind 2: make one with `bpci-xtmp-server keygen --kind 2 --out FILE`\n",
+			"f.yaml:5:7: security.suites: postquantum needs an identity key of kind 2: " +
+				"make one with `bpci-xtmp-server keygen --kind 2 --out FILE`\n",
 		},
 		{
 			"security:\n  identity_keys: [one.pem]\nxtmp_protocol:\n  default_encryption: postquantum\n", nil,

@@ -215,28 +215,31 @@ func (s *Server) SetIdentities(ctx context.Context, ids []*Identity) error {
 		return err
 	}
 	s.setIdentities(ids)
-	s.log.Info("identities are replaced", "pins", s.pins())
+	s.log.Info("identities are replaced", "fingerprint", s.pins())
 	return nil
 }
 
-// pins names every identity as pin files do, kind and fingerprint, separated by
-// commas, with a colon between the two.
+// pins names every identity, the default first and with commas between them: its
+// fingerprint, behind its kind and a colon where that is not 1.
 func (s *Server) pins() string {
 	var pins []string
 	for _, id := range s.Identities() {
-		pins = append(pins, fmt.Sprintf("%d:%v", id.Kind(), id.Fingerprint()))
+		pin := id.Fingerprint().String()
+		if id.Kind() != KindEd25519 {
+			pin = fmt.Sprintf("%d:%s", id.Kind(), pin)
+		}
+		pins = append(pins, pin)
 	}
 	return strings.Join(pins, ",")
 }
 
 // Ready is the line that tells programs where the server listens and whom it shows:
 //
-//	READY tcp=host:port udp=- fingerprint=HEX pins=1:HEX,2:HEX
+//	READY tcp=host:port udp=- fingerprint=HEX,2:HEX
 //
-// fingerprint is that of the default identity, pins are kind and fingerprint of
-// all, in their order.
+// fingerprint names every identity, the default first.
 func (s *Server) Ready() string {
-	return fmt.Sprintf("READY tcp=%v udp=- fingerprint=%v pins=%s", s.Addr(), s.Fingerprint(), s.pins())
+	return fmt.Sprintf("READY tcp=%v udp=- fingerprint=%s", s.Addr(), s.pins())
 }
 
 // Rekey asks every client for fresh keys.
@@ -252,7 +255,7 @@ func (s *Server) Metrics() Metrics { return s.transport.Metrics() }
 // replies and Acks are awaited for up to five seconds, then Disconnect goes out.
 // It returns nil after an orderly end.
 func (s *Server) Serve(ctx context.Context) error {
-	s.log.Info("serving", "tcp", s.Addr().String(), "fingerprint", s.Fingerprint().String())
+	s.log.Info("serving", "tcp", s.Addr().String(), "fingerprint", s.pins())
 	if slices.Contains(s.cfg.Suites, SuiteNone) {
 		s.log.Warn("SESSIONS WITHOUT ENCRYPTION ARE ACCEPTED: whoever is on the way reads them; require_encryption is off")
 	}
