@@ -14,8 +14,10 @@ type Limits struct {
 	ConnectionsPerClient int // established connections of one source without a wallet: 10
 	FirstFrameRate       int // first frames per second of one source, on average: 50
 	FirstFrameBurst      int // first frames of one source at once: 100
-	ReceiveMemory        int // bytes of incomplete frames of all sources: 256 MiB, half of it for sources without a session; as much again of unanswered requests
-	ReceivePerSource     int // bytes of incomplete frames of one source: 32 MiB
+	// Bytes of incomplete frames and messages of all sources: 256 MiB, half of it for
+	// sources without a session; as much again of complete requests that wait.
+	ReceiveMemory    int
+	ReceivePerSource int // bytes of incomplete frames of one source: 32 MiB
 }
 
 func (l Limits) withDefaults() Limits {
