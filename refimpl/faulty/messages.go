@@ -31,7 +31,7 @@ m.typ++
 	{
 		Name: "skips-mids", Requirement: "XTMP-MSG-011",
 		Description: "Every other mid is left out.",
-		Edit:        Edit{File: sendGo, At: "m.mid = s.out.window.next()", After: "m.mid = s.out.window.next()"},
+		Edit:        Edit{File: sendGo, At: "m.mid = s.out.next(&s.ring)", After: "m.mid = s.out.next(&s.ring)"},
 	},
 	{
 		Name: "ignores-mid-window", Requirement: "XTMP-MSG-013",
