@@ -72,7 +72,7 @@ func newDuel(t testing.TB, server, fresh bool, how setup) *duel {
 	t.Helper()
 	d := &duel{t: t, m: &model{
 		server: server, deflate: how.deflate, inflight: int(how.inflight), base: 1, complete: map[uint64]bool{},
-		calls: map[uint64]call{}, warned: map[uint16]time.Duration{}, lastSent: noSequence,
+		calls: map[uint64]call{}, warned: map[uint16]time.Duration{}, mayWarn: map[uint16]time.Duration{}, lastSent: noSequence,
 	}}
 	how.apps = func(c, s *session.Config) {
 		if server {
@@ -230,7 +230,7 @@ func (d *duel) expect() {
 	if n := d.m.owes(); n >= 32 {
 		d.t.Fatalf("%d frames are open and no Ack was sent", n)
 	}
-	d.m.said, d.m.maybe, d.m.unanswered = nil, nil, 0
+	d.m.said, d.m.maybe, d.m.unanswered, d.m.held = nil, nil, 0, false
 }
 
 // fire sends one frame and compares all that follows. It reports whether the
@@ -240,7 +240,7 @@ func (d *duel) fire(typ uint8, flags uint16, plaintext []byte) bool {
 	flags &^= testkit.FlagValue("ENCRYPTED")
 	d.pen.stamp = d.w.now.Wall
 	f := d.pen.frame(typ, flags, plaintext, nil)
-	d.m.now, d.m.held = d.w.now.Elapsed, d.hold > 0
+	d.m.now, d.m.held = d.w.now.Elapsed, d.m.held || d.hold > 0
 	d.m.yielded = 0
 	want := d.m.judge(typ, flags, plaintext)
 	d.tell("<- type %02x flags %04x %x (%d bytes): %+v", typ, flags, plaintext[:min(60, len(plaintext))], len(plaintext), want)

@@ -237,9 +237,14 @@ func (m *model) refuse(f message, why uint16) outcome {
 func (m *model) warn(name string) {
 	c := code(name)
 	line := fmt.Sprintf("error %04x scope 0 ref %d", c, m.sequence)
-	switch last, was := m.warned[c]; {
-	case was && m.now-last < time.Second:
-	case m.held:
+	recent := func(when map[uint16]time.Duration) bool {
+		last, was := when[c]
+		return was && m.now-last < time.Second
+	}
+	switch {
+	case recent(m.warned):
+	case m.held || recent(m.mayWarn):
+		m.mayWarn[c] = m.now
 		m.maybe = append(m.maybe, line)
 	default:
 		m.warned[c] = m.now

@@ -67,10 +67,11 @@ type model struct {
 	delivered   []string        // what the application has to have got, in order
 	calls       map[uint64]call // client: requests by mid
 	handshakeID uint64
-	lastMid     uint64 // highest mid that it has sent
-	rekey       uint64 // client: mid of the last RekeyInit, 0 for none
-	rekeyID     uint64 // its handshake_id
-	asked       bool   // client: a REKEY_REQUEST is not served
+	lastMid     uint64                   // highest mid that it has sent
+	rekey       uint64                   // client: mid of the last RekeyInit, 0 for none
+	rekeyID     uint64                   // its handshake_id
+	asked       bool                     // client: a REKEY_REQUEST is not served
+	mayWarn     map[uint16]time.Duration // when an unsolicited Error may have been said, by code
 	warned      map[uint16]time.Duration
 	held        bool // output waits, so that what is bounded may be left out
 	lost        bool // keys moved on: nothing more can be said
