@@ -249,9 +249,9 @@ describe('rekey, client', { concurrency: true }, () => {
   }
 
   test('asked by the server; PING under the new keys; the next after T_REKEY_GAP', () => on(async (puppet, session) => {
+    const started = performance.now();
     puppet.send(3, 0, [4]);
     const first = await nextOf(puppet);
-    const started = performance.now();
     const fresh = respond(puppet, first);
     puppet.open.prepare(fresh.ts_client);
     const m = await nextOf(puppet);

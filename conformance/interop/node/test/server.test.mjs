@@ -479,8 +479,8 @@ describe('limits and ends', { concurrency: true }, () => {
 
   test('a PING after silence for three heartbeats, and one only', async () => {
     const { s, at } = await serve({ settings: { heartbeatMs: 50, params: { ...server.settings.params, idleTimeoutMs: 600 } } });
+    const started = performance.now();
     await inSession(async (puppet) => {
-      const started = performance.now();
       const m = await puppet.message();
       assert.deepEqual([m.type, m.body[0]], [3, 0]);
       assert.ok(performance.now() - started > 140);
