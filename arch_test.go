@@ -47,6 +47,8 @@ cmd/xtmp-conform        shell  spec vectors conformance conformance/cases confor
                                conformance/report
                                | github.com/spf13/cobra charm.land/fang/v2 golang.org/x/term
 
+fuzz                    pure
+
 refimpl/wire            pure
 refimpl/frame           pure   refimpl/wire
 refimpl/security        pure   refimpl/wire | golang.org/x/crypto filippo.io/mldsa
@@ -61,8 +63,9 @@ refimpl/transport       shell  refimpl/wire refimpl/security refimpl/session ref
 refimpl/server          shell  refimpl/wire refimpl/security refimpl/trace refimpl/session refimpl/endpoint refimpl/transport
                                | github.com/goccy/go-yaml filippo.io/mldsa
 refimpl/client          shell  refimpl/wire refimpl/security refimpl/trace refimpl/session refimpl/clock
+refimpl/keylog          shell
 cmd/bpci-xtmp-server    shell  refimpl/server | github.com/spf13/cobra charm.land/fang/v2
-cmd/bpi-xtmp            shell  refimpl/client refimpl/wire | github.com/spf13/cobra charm.land/fang/v2
+cmd/bpi-xtmp            shell  refimpl/client refimpl/keylog refimpl/wire | github.com/spf13/cobra charm.land/fang/v2
 cmd/xtmp-mutant         shell  refimpl/faulty refimpl/security refimpl/server
 `
 

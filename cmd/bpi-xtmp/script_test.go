@@ -4,7 +4,10 @@ package main
 
 import (
 	"context"
+	"crypto/mlkem"
+	"crypto/rand"
 	"errors"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
@@ -16,7 +19,11 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/bpci/xtmp/refimpl/handler"
+	"github.com/bpci/xtmp/refimpl/security"
 	"github.com/bpci/xtmp/refimpl/server"
+	"github.com/bpci/xtmp/refimpl/session"
+	"github.com/bpci/xtmp/refimpl/transport"
 	"github.com/bpci/xtmp/refimpl/wire"
 )
 
@@ -36,6 +43,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":     exits,
 			"serve":     serve,
+			"diagnose":  diagnose,
 			"say":       say,
 			"frame":     frame,
 			"line":      line,
@@ -82,6 +90,36 @@ func serve(ts *testscript.TestScript, _ bool, _ []string) {
 	})
 	ts.Setenv("ADDRESS", s.Addr().String())
 	ts.Setenv("FINGERPRINT", s.Fingerprint().String())
+}
+
+// diagnose starts a server that answers Probe, but not delay, and puts its address
+// into $PROBED and its fingerprint, of an identity of kind 2, into $PROBED_BY.
+func diagnose(ts *testscript.TestScript, _ bool, _ []string) {
+	id, err := security.NewHybridIdentity(make([]byte, 32), make([]byte, 32))
+	ts.Check(err)
+	ctx, cancel := context.WithCancel(context.Background())
+	s, err := transport.Listen(ctx, "127.0.0.1:0", transport.Config{
+		Session: session.Config{
+			Entropy:     rand.Reader,
+			Suites:      []wire.Suite{wire.SuiteAES256GCM, wire.SuiteChaCha20, wire.SuitePostQuantum, wire.SuiteNone},
+			Compression: true,
+			Application: new(handler.Probe),
+			Server: session.ServerConfig{
+				Identities:  []*security.Identity{id},
+				Encapsulate: func(key *mlkem.EncapsulationKey768) ([]byte, []byte) { return key.Encapsulate() },
+			},
+		},
+		Log: slog.New(slog.DiscardHandler),
+	})
+	ts.Check(err)
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ctx) }()
+	ts.Defer(func() {
+		cancel()
+		ts.Check(<-served)
+	})
+	ts.Setenv("PROBED", s.Addr().String())
+	ts.Setenv("PROBED_BY", id.Fingerprint().String())
 }
 
 // say NAME TEXT listens, answers each connection with a text, hangs up, and

@@ -58,6 +58,9 @@ type Endpoint struct {
 	bits    uint8
 	conns   []*conn // by ConnID, nil if free
 	free    []ConnID
+	seats   seats
+	gone    []*conn // lost since the last Advance: events may still name their sessions
+	vacant  []*conn // lost before that
 	ids     map[uint64]ConnID
 	timers  timers
 	dirty   []ConnID
@@ -67,14 +70,41 @@ type Endpoint struct {
 
 // conn is a connection and the session that lives on it.
 type conn struct {
-	id       ConnID
 	session  *session.Session
-	known    uint64        // session_id that ids holds for it
 	deadline time.Duration // key in the heap, at or before the real deadline
-	active   bool          // it is in the set of active connections
-	used     bool          // since the set was last looked through
-	slot     int           // index in the heap
+	id       ConnID
+	slot     int32 // index in the heap
+	named    bool  // ids holds its session_id
+	active   bool  // it is in the set of active connections
+	used     bool  // since the set was last looked through
 	dirty    bool
+}
+
+// seats are connections that are free, made in blocks and used again, as those of
+// sessions are.
+type seats []*conn
+
+// seatBlock is the number of connections that are made at once.
+const seatBlock = 128
+
+func (f *seats) take() *conn {
+	if len(*f) == 0 {
+		block := make([]conn, seatBlock)
+		for i := range block {
+			*f = append(*f, &block[i])
+		}
+	}
+	last := len(*f) - 1
+	c := (*f)[last]
+	*f = (*f)[:last]
+	return c
+}
+
+// give takes back a connection that is gone, and its session.
+func (f *seats) give(c *conn) {
+	c.session.Recycle()
+	*c = conn{}
+	*f = append(*f, c)
 }
 
 // path0 is the path of every connection: sessions have one path so far.
@@ -127,7 +157,8 @@ func (e *Endpoint) Open(now session.Now, source netip.Addr) (ConnID, bool) {
 	if e.closing {
 		return 0, false
 	}
-	c := &conn{session: session.NewServer(&e.cfg, now, source)}
+	c := e.seats.take()
+	c.session = session.NewServer(&e.cfg, now, source)
 	if n := len(e.free); n > 0 {
 		c.id, e.free = e.free[n-1], e.free[:n-1]
 		e.conns[c.id] = c
@@ -159,6 +190,7 @@ func (e *Endpoint) Lost(now session.Now, id ConnID) {
 	e.active.leave(c)
 	e.conns[id] = nil
 	e.free = append(e.free, id)
+	e.gone = append(e.gone, c)
 }
 
 // Advance does what is due at now.
@@ -185,6 +217,11 @@ func (e *Endpoint) Advance(now session.Now) {
 	}
 	e.woken()
 	e.active.rest(now)
+	for _, c := range e.vacant {
+		e.seats.give(c)
+	}
+	clear(e.vacant)
+	e.gone, e.vacant = e.vacant[:0], e.gone
 }
 
 // woken collects what sessions got outside their own inputs.
@@ -282,13 +319,17 @@ func (e *Endpoint) AppendOutput(now session.Now, id ConnID, dst []byte) ([]byte,
 	return dst, c.session.Fate(path0)
 }
 
+// Source returns where connection id came from.
+func (e *Endpoint) Source(id ConnID) netip.Addr { return e.conns[id].session.Source() }
+
 // Fate says what becomes of connection id once its output is written.
 func (e *Endpoint) Fate(id ConnID) session.Fate { return e.conns[id].session.Fate(path0) }
 
 // HasOutput reports whether AppendOutput would append something.
 func (e *Endpoint) HasOutput(id ConnID) bool { return e.conns[id].session.HasOutput(path0) }
 
-// NextEvent returns the next event, if any.
+// NextEvent returns the next event, if any. Its Session is good until the Advance
+// after the next.
 func (e *Endpoint) NextEvent() (Event, bool) {
 	if len(e.events) == 0 {
 		return Event{}, false
@@ -319,13 +360,14 @@ func (e *Endpoint) collect(c *conn) {
 		}
 		e.events = append(e.events, Event{Conn: c.id, Session: c.session, Event: ev})
 	}
-	if id := c.session.ID(); c.known == 0 && id != 0 {
-		c.known = id
+	id, over := c.session.ID(), c.session.State() == session.Closed
+	switch {
+	case id != 0 && !c.named && !over:
+		c.named = true
 		e.ids[id] = c.id
-	}
-	if c.known != 0 && c.session.State() == session.Closed {
-		delete(e.ids, c.known)
-		c.known = ^uint64(0)
+	case c.named && over:
+		c.named = false
+		delete(e.ids, id)
 	}
 }
 

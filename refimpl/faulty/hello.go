@@ -131,7 +131,7 @@ break
 		Description: "total_len may be less than what is there.",
 		Edit: Edit{
 			File:   envelopeGo,
-			If:     "total == 0 || total > MaxHandshakeMessage || total != uint32(len(body))",
+			If:     "total > MaxHandshakeMessage || total != uint32(len(body))",
 			Unless: "total < uint32(len(body))",
 		},
 	},

@@ -193,7 +193,7 @@ return
 			At:   "case !known:",
 			After: `
 if pro.Mid != 0 && h.Flags.Has(wire.FlagFragment) && pro.Count < 2 {
-s.refuseMessage(now, p, h, pro, p.call(h, pro, 0), wire.Malformed, "")
+s.refuseMessage(now, p, h, pro, s.call(p, h, pro, 0), wire.Malformed, "")
 return
 }`,
 		},
@@ -206,7 +206,7 @@ return
 			At:   "case !known:",
 			After: `
 if pro.Mid != 0 && h.Flags.Has(wire.FlagCompressed) {
-s.refuseMessage(now, p, h, pro, p.call(h, pro, 0), wire.CompressionRefused, "")
+s.refuseMessage(now, p, h, pro, s.call(p, h, pro, 0), wire.CompressionRefused, "")
 return
 }`,
 		},

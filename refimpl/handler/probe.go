@@ -9,8 +9,9 @@ import (
 	"github.com/bpci/xtmp/refimpl/wire"
 )
 
-// Limits of Probe. [XTMP-PRB-015] [XTMP-PRB-019] [XTMP-PRB-022] [XTMP-PRB-024]
+// Limits of Probe. [XTMP-PRB-015] [XTMP-PRB-017] [XTMP-PRB-019] [XTMP-PRB-022] [XTMP-PRB-024]
 const (
+	codeMax    = 0xffff    // of an Error
 	delayMax   = 60_000    // ms
 	streamMax  = 1_000_000 // pushes
 	streamsMax = 64        // streams of one session at once; more are RATE_LIMITED
@@ -55,7 +56,7 @@ func (p *Probe) Deliver(now session.Now, s *session.Session, m session.Message) 
 		}
 		reply(now, s, m.Call, wire.Probe{Op: r.Op}, pattern(r.Arg))
 	case wire.ProbeFail:
-		if r.Arg > 0xffff {
+		if r.Arg > codeMax {
 			refuse(now, s, m.Call, wire.InvalidPayload, "a code has 16 bits")
 			break
 		}

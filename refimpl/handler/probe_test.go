@@ -3,6 +3,7 @@ package handler
 import (
 	"bytes"
 	"crypto/mlkem"
+	"errors"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -25,7 +26,6 @@ type bench struct {
 	client *session.Session
 	got    []session.Message
 	memory *endpoint.Limiter
-	paused bool // the client's transport takes nothing
 }
 
 // Implements implements session.Application.
@@ -131,7 +131,7 @@ func (b *bench) ask(m wire.Probe) (wire.Probe, wire.Code) {
 
 func (b *bench) read(m session.Message) (wire.Probe, wire.Code) {
 	b.t.Helper()
-	if e, ok := m.Err.(*session.Error); ok {
+	if e := (*session.Error)(nil); errors.As(m.Err, &e) {
 		return wire.Probe{}, e.Code
 	}
 	var r wire.Probe
@@ -307,7 +307,7 @@ func TestTooManyStreams(t *testing.T) {
 	b.settle()
 	limited := 0
 	for _, m := range b.got {
-		if e, ok := m.Err.(*session.Error); ok && e.Code == wire.RateLimited {
+		if e := (*session.Error)(nil); errors.As(m.Err, &e) && e.Code == wire.RateLimited {
 			limited++
 		}
 	}

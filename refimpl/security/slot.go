@@ -43,7 +43,7 @@ var (
 )
 
 // Blocks under one key after which the key is to be replaced, nothing but
-// control frames, and nothing at all, may be sealed. [XTMP-NON-015] [XTMP-NON-016]
+// control frames, and nothing at all, may be sealed. [XTMP-RKY-011] [XTMP-NON-015] [XTMP-NON-016]
 const (
 	blocksRekey   = 1 << 33
 	blocksControl = 1<<34 - 1<<20
@@ -53,39 +53,41 @@ const (
 
 // Sealer seals frames under the sending key of one slot and owns its counter.
 type Sealer struct {
-	keys   Keys
-	suite  wire.Suite
-	cipher *slotCipher // nil while idle
-	next   uint64      // next sequence number
+	slot   *slot  // nil while idle
+	next   uint64 // next sequence number
 	blocks uint64
+	suite  wire.Suite
 }
 
-// slotCipher is what a slot needs only while it works: the cipher object, and
-// memory that is handed to it and would escape otherwise.
-type slotCipher struct {
-	aead  cipher.AEAD
+// slot is what a key slot needs only while it works: its keys, the cipher object,
+// and memory that is handed to it and would escape otherwise.
+type slot struct {
+	keys  Keys
+	aead  cipher.AEAD // nil until it is needed
 	nonce [wire.NonceField]byte
 	spare [wire.TagSize]byte
 }
 
-func newSlotCipher(suite wire.Suite, key *[KeySize]byte) (*slotCipher, error) {
-	aead, err := newAEAD(suite, key)
-	if err != nil {
-		return nil, err
+func newSlot(ts *Secret) *slot { return &slot{keys: DeriveKeys(ts)} }
+
+// ready builds the cipher object.
+func (t *slot) ready(suite wire.Suite) (err error) {
+	if t.aead == nil {
+		t.aead, err = newAEAD(suite, &t.keys.Key)
 	}
-	return &slotCipher{aead: aead}, nil
+	return err
 }
 
 // NewSealer returns the sealer of a slot whose counter stands at 0.
 func NewSealer(suite wire.Suite, ts *Secret) Sealer {
-	return Sealer{keys: DeriveKeys(ts), suite: suite}
+	return Sealer{slot: newSlot(ts), suite: suite}
 }
 
 // Next returns the sequence number of the frame that is sealed next.
 func (s *Sealer) Next() uint64 { return s.next }
 
 // Tired reports whether the key has sealed so much that it is to be replaced.
-// [XTMP-NON-015]
+// [XTMP-RKY-011] [XTMP-RKY-014]
 func (s *Sealer) Tired() bool { return s.blocks >= blocksRekey }
 
 // Spent reports whether the budget of the key allows control frames only.
@@ -95,14 +97,17 @@ func (s *Sealer) Spent() bool { return s.blocks >= blocksControl }
 func (s *Sealer) Exhausted() bool { return s.blocks >= blocksHard-blocksLast }
 
 // Continue makes s, which has sealed nothing, count on from where old stands:
-// sequence numbers of a path run on through every epoch. [XTMP-NON-010]
+// sequence numbers of a path run on through every epoch. [XTMP-RKY-029]
 func (s *Sealer) Continue(old *Sealer) { s.next = old.next }
 
 // KeyID returns the name of the slot.
-func (s *Sealer) KeyID() [wire.KeyIDSize]byte { return s.keys.KeyID }
+func (s *Sealer) KeyID() [wire.KeyIDSize]byte { return s.slot.keys.KeyID }
 
-// Drop forgets the cipher object; the next Seal builds it anew from the key.
-func (s *Sealer) Drop() { s.cipher = nil }
+// Drop forgets the keys; the counters stay. Nothing can be sealed until Wake.
+func (s *Sealer) Drop() { s.slot = nil }
+
+// Wake derives the keys anew from the traffic secret that NewSealer was given.
+func (s *Sealer) Wake(ts *Secret) { s.slot = newSlot(ts) }
 
 // Reserve appends room for the fixed part of a frame and returns its start. The
 // room holds anything until the caller has appended the plaintext and called
@@ -120,18 +125,13 @@ func Reserve(dst []byte) (grown []byte, start int) {
 func (s *Sealer) Seal(dst []byte, start int, h *wire.Header) ([]byte, error) {
 	payload := len(dst) - start - wire.Overhead
 	cost := uint64(payload+15)/16 + 6
-	limit := uint64(blocksHard)
-	if h.Type >= 0x10 && h.Type != wire.TypeError {
-		limit = blocksControl
-	}
-	if s.next >= wire.MaxSequence || s.blocks+cost > limit {
+	control := h.Type <= wire.TypeAck || h.Type == wire.TypeError
+	if s.next >= wire.MaxSequence || s.blocks+cost > blocksHard || s.Spent() && !control { // [XTMP-NON-015] [XTMP-NON-016]
 		return dst[:start], ErrExhausted
 	}
-	if s.cipher == nil {
-		var err error
-		if s.cipher, err = newSlotCipher(s.suite, &s.keys.Key); err != nil {
-			return dst[:start], err
-		}
+	t := s.slot
+	if err := t.ready(s.suite); err != nil {
+		return dst[:start], err
 	}
 	h.Version = wire.Version
 	if s.suite != wire.SuiteNone {
@@ -139,19 +139,19 @@ func (s *Sealer) Seal(dst []byte, start int, h *wire.Header) ([]byte, error) {
 	}
 	h.Encryption = s.suite
 	h.Sequence = s.next
-	h.KeyID = s.keys.KeyID
+	h.KeyID = t.keys.KeyID
 	h.PayloadLength = uint32(payload)
 	s.next++
 	s.blocks += cost
-	nonce := s.cipher.nonce[:wire.NonceSize]
-	s.keys.nonce((*[wire.NonceSize]byte)(nonce), h.Sequence)
+	nonce := t.nonce[:wire.NonceSize]
+	t.keys.nonce((*[wire.NonceSize]byte)(nonce), h.Sequence)
 
 	// The tag comes out behind the ciphertext and moves into the header.
 	dst = slices.Grow(dst, wire.TagSize)
 	frame := dst[start:]
 	h.Put(frame, nonce)
 	plaintext := frame[wire.Overhead : wire.Overhead+payload]
-	sealed := s.cipher.aead.Seal(plaintext[:0], nonce, plaintext, frame[:wire.AADSize])
+	sealed := t.aead.Seal(plaintext[:0], nonce, plaintext, frame[:wire.AADSize])
 	copy(wire.Tag(frame), sealed[payload:])
 	wire.Finish(dst[start:])
 	return dst, nil
@@ -159,21 +159,23 @@ func (s *Sealer) Seal(dst []byte, start int, h *wire.Header) ([]byte, error) {
 
 // Opener opens frames under the receiving key of one slot.
 type Opener struct {
-	keys   Keys
-	suite  wire.Suite
-	cipher *slotCipher // nil while idle
+	slot  *slot // nil while idle
+	suite wire.Suite
 }
 
 // NewOpener returns the opener of a slot.
 func NewOpener(suite wire.Suite, ts *Secret) Opener {
-	return Opener{keys: DeriveKeys(ts), suite: suite}
+	return Opener{slot: newSlot(ts), suite: suite}
 }
 
 // KeyID returns the name of the slot.
-func (o *Opener) KeyID() [wire.KeyIDSize]byte { return o.keys.KeyID }
+func (o *Opener) KeyID() [wire.KeyIDSize]byte { return o.slot.keys.KeyID }
 
-// Drop forgets the cipher object; the next Open builds it anew from the key.
-func (o *Opener) Drop() { o.cipher = nil }
+// Drop forgets the keys. Nothing can be opened until Wake.
+func (o *Opener) Drop() { o.slot = nil }
+
+// Wake derives the keys anew from the traffic secret that NewOpener was given.
+func (o *Opener) Wake(ts *Secret) { o.slot = newSlot(ts) }
 
 // Open compares the nonce field with the one computed from sequence and opens
 // the frame in place: steps 10 and 11 of the order of checks. The checksum
@@ -184,14 +186,11 @@ func (o *Opener) Drop() { o.cipher = nil }
 // and restored, since the cipher wants the tag behind the ciphertext; a frame
 // at the very end of its buffer is copied.
 func (o *Opener) Open(frame []byte, sequence uint64) ([]byte, error) {
-	if o.cipher == nil {
-		var err error
-		if o.cipher, err = newSlotCipher(o.suite, &o.keys.Key); err != nil {
-			return nil, err
-		}
+	c := o.slot
+	if err := c.ready(o.suite); err != nil {
+		return nil, err
 	}
-	c := o.cipher
-	o.keys.nonce((*[wire.NonceSize]byte)(c.nonce[:]), sequence)
+	c.keys.nonce((*[wire.NonceSize]byte)(c.nonce[:]), sequence)
 	if [wire.NonceField]byte(wire.Nonce(frame)) != c.nonce { // [XTMP-NON-006]
 		return nil, ErrOpen
 	}

@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"testing"
 
@@ -104,7 +105,7 @@ func (k *talk) takeFrames(s *Session, to *[]byte) []wire.Header {
 // errorsOf returns the codes of the errors that calls ended with.
 func (r *recorder) codes() (all []wire.Code) {
 	for _, m := range r.got {
-		if e, ok := m.Err.(*Error); ok {
+		if e := (*Error)(nil); errors.As(m.Err, &e) {
 			all = append(all, e.Code)
 		}
 	}

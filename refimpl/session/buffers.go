@@ -15,6 +15,7 @@ type Buffers struct {
 	free      *message // list
 	filling   *chunk
 	chunks    []*chunk // free
+	seats     []*seat  // free
 	works     []*work
 	pathWorks []*pathWork
 	woken     []*Session
@@ -73,8 +74,45 @@ const (
 	ownBody    = chunkSize / 4 // a larger body gets memory of its own
 )
 
+// seat is where a server's session and its first path are. Seats come in blocks
+// and are used again: sessions live much longer than the garbage of handshakes,
+// and scattered among it they would keep its pages.
+type seat struct {
+	session Session
+	path    Path
+}
+
+// seatBlock is the number of seats that are made at once.
+const seatBlock = 115 // of 568 B: just under 64 KiB
+
+func (b *Buffers) seat() *seat {
+	if len(b.seats) == 0 {
+		block := make([]seat, seatBlock)
+		for i := range block {
+			b.seats = append(b.seats, &block[i])
+		}
+	}
+	last := len(b.seats) - 1
+	t := b.seats[last]
+	b.seats = b.seats[:last]
+	return t
+}
+
+// vacate takes back the seat of a session that has ended, and what it worked with.
+func (b *Buffers) vacate(s *Session) {
+	t := s.seat
+	if s.work != nil {
+		b.releaseWork(s.work)
+	}
+	if t.path.pathWork != nil {
+		b.releasePath(t.path.pathWork)
+	}
+	*t = seat{}
+	b.seats = append(b.seats, t)
+}
+
 // worksKept bounds the works that are kept for the next.
-const worksKept = 1024
+const worksKept = 128
 
 func (b *Buffers) work() *work {
 	if n := len(b.works); n > 0 {
@@ -86,7 +124,7 @@ func (b *Buffers) work() *work {
 }
 
 func (b *Buffers) releaseWork(w *work) {
-	if *w = (work{events: w.events[:0]}); len(b.works) < worksKept {
+	if *w = (work{events: w.events[:0], ring: w.ring}); len(b.works) < worksKept {
 		b.works = append(b.works, w)
 	}
 }
@@ -190,7 +228,10 @@ func (h headed) AppendRange(dst []byte, from, to int) []byte {
 }
 
 // queue is a list of messages, oldest first.
-type queue struct{ head, tail *message }
+type queue struct {
+	head, tail *message
+	len        int
+}
 
 func (q *queue) push(m *message) {
 	if q.tail == nil {
@@ -199,6 +240,7 @@ func (q *queue) push(m *message) {
 		q.tail.next = m
 	}
 	q.tail = m
+	q.len++
 }
 
 func (q *queue) pop() {
@@ -207,4 +249,5 @@ func (q *queue) pop() {
 		q.tail = nil
 	}
 	m.next = nil
+	q.len--
 }

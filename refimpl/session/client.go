@@ -157,10 +157,8 @@ func (s *Session) receiveFlight(now Now, p *Path, body []byte) {
 	s.peerInflates = s.cfg.Compression && identity.Params.Policy&wire.PolicyDeflate != 0
 	s.establishedAt = now.Elapsed
 	// T_ROTATE: the server's interval, or a shorter one of our own. [XTMP-RKY-010]
-	s.rotation = rotation{
-		interval: min(time.Duration(identity.Params.KeyRotationS)*time.Second, s.cfg.KeyRotationInterval, rotationMax),
-		since:    now.Elapsed,
-	}
+	s.calls.rotation = min(time.Duration(identity.Params.KeyRotationS)*time.Second, s.cfg.KeyRotationInterval, rotationMax)
+	s.rotation = rotation{due: now.Elapsed + s.calls.rotation}
 	s.setState(now, Established)
 	s.event(Event{Kind: EventEstablished, Identity: Identity{
 		Kind: identity.Kind, Fingerprint: identity.Fingerprint, Key: append([]byte(nil), key...), Suite: s.suite,

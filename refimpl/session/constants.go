@@ -20,6 +20,7 @@ const (
 	rekeyGapAtServer  = 500 * time.Millisecond // least time between two RekeyInits that arrive
 	rekeyAsk          = 5 * time.Second        // T_REKEY_ASK
 	rekeyAnswer       = 30 * time.Second       // from the first REKEY_REQUEST to KEY_LIMIT
+	exerciseEvery     = 60 * time.Second       // T_EXERCISE
 	retireDelay       = 100 * time.Millisecond // T_RETIRE on a connection
 )
 

@@ -26,6 +26,10 @@ func (s *Session) dispatch(now Now, p *Path, h *wire.Header, plaintext []byte) {
 	if h.Flags.Has(wire.FlagRequiresAck) {
 		switch s.in.status(pro.Mid) {
 		case midBeyond:
+			if h.Type == wire.TypeError { // [XTMP-ERR-031]
+				s.pathLost(now, p, ErrBadFrame)
+				return
+			}
 			s.violation(now, p, "mid is 4096 or more above the lowest that is not complete")
 			return
 		case midKnown:
@@ -86,6 +90,9 @@ func (s *Session) firstFrame(now Now, p *Path, h *wire.Header, pro *wire.Prologu
 		p.shut()
 		s.end(now, peerError(&m))
 		return false
+	case h.Type == wire.TypeError: // [XTMP-ERR-031]
+		s.pathLost(now, p, ErrBadFrame)
+		return false
 	}
 	s.unexpected(now, p, "the first frame is not HandshakeDone") // [XTMP-HSK-059]
 	return false
@@ -105,7 +112,7 @@ func (s *Session) receiveLateHandshake(now Now, p *Path, h *wire.Header, pro *wi
 		s.violation(now, p, "a reply of type 0x02 that answers no RekeyInit")
 		return
 	}
-	c := p.call(h, pro, 0)
+	c := s.call(p, h, pro, 0)
 	if h.Flags.Has(wire.FlagFragment) {
 		p.ackEventually(now)
 		q, result := s.takeFragment(now, p, h, pro, body, payloadBeforeSession)
@@ -113,7 +120,7 @@ func (s *Session) receiveLateHandshake(now Now, p *Path, h *wire.Header, pro *wi
 		case fragmentTaken:
 			return
 		case fragmentWhole:
-			body, c = q.joined, c.covering(q)
+			body = q.joined
 		default: // [XTMP-RKY-044]
 			s.violation(now, p, "fragments of "+h.Type.String()+" disagree or are too many")
 			return
@@ -144,9 +151,9 @@ func (s *Session) receiveLateHandshake(now Now, p *Path, h *wire.Header, pro *wi
 	}
 }
 
-// receiveUnknown handles types below 0x80 that this endpoint does not know. size
-// is that of the body; a mid is complete.
-func (s *Session) receiveUnknown(now Now, p *Path, h *wire.Header, pro *wire.Prologue, size int) {
+// receiveUnknown handles types below 0x80 that this endpoint does not know. c and
+// size are those of the message; a mid is complete.
+func (s *Session) receiveUnknown(now Now, p *Path, h *wire.Header, pro *wire.Prologue, c Call, size int) {
 	hasMid := h.Flags.Has(wire.FlagRequiresAck)
 	switch {
 	case h.Flags.Has(wire.FlagStreaming):
@@ -155,7 +162,6 @@ func (s *Session) receiveUnknown(now Now, p *Path, h *wire.Header, pro *wire.Pro
 	case s.role == Client:
 	case hasMid:
 		p.ackEventually(now)
-		c := p.call(h, pro, size)
 		if s.accepts(now, p, h, pro, c, size) {
 			s.refuseMessage(now, p, h, pro, c, wire.UnsupportedType, h.Type.String())
 		}
@@ -244,7 +250,7 @@ func (s *Session) receiveAck(now Now, p *Path, body []byte) {
 		s.violation(now, p, "Ack of a frame that was not sent")
 		return
 	}
-	s.out.ack(largest)
+	s.out.ack(s.ring, largest)
 }
 
 // peerError is what the peer said.
@@ -289,7 +295,7 @@ func (s *Session) receiveErrorReply(now Now, p *Path, h *wire.Header, pro *wire.
 	if m.Parse(body, true) == nil {
 		e = peerError(&m)
 	}
-	if s.rekey != nil && !s.rekey.derived && pro.ReplyTo == s.rekey.mid { // [XTMP-RKY-043]
+	if s.rekeying(pro.ReplyTo) { // [XTMP-RKY-043]
 		p.shut()
 		s.end(now, e)
 		return

@@ -89,6 +89,14 @@ func (q *partial) add(index uint16, body []byte) (fresh, whole bool) {
 	return true, q.next == q.count
 }
 
+// countFrame notes one more frame of the message that waits for an Ack or a reply.
+func (q *partial) countFrame(p *Path) {
+	if q.epoch != p.ackEpoch {
+		q.epoch, q.frames = p.ackEpoch, 0
+	}
+	q.frames++
+}
+
 // fragmentResult says what became of a fragment.
 type fragmentResult uint8
 
@@ -107,45 +115,39 @@ const (
 func (s *Session) takeFragment(now Now, p *Path, h *wire.Header, pro *wire.Prologue, body []byte, limit int,
 ) (*partial, fragmentResult) {
 	i := s.find(pro)
-	if i >= 0 && s.partials[i].fragID != pro.FragID {
-		if pro.FragID < s.partials[i].fragID { // [XTMP-FRG-018]
-			p.ackEventually(now)
-			return nil, fragmentTaken
-		}
-		s.unreserve(s.partials[i]) // [XTMP-FRG-017]
-		s.forget(i)
-		i = -1
+	q := &partial{
+		typ: h.Type, flags: h.Flags, mid: pro.Mid, replyTo: pro.ReplyTo, n: pro.N, subID: pro.SubID,
+		fragID: pro.FragID, count: pro.Count,
 	}
-	var q *partial
 	if i >= 0 {
-		q = s.partials[i]
-	} else {
-		q = &partial{
-			typ: h.Type, flags: h.Flags, mid: pro.Mid, replyTo: pro.ReplyTo, n: pro.N, subID: pro.SubID,
-			fragID: pro.FragID, count: pro.Count,
+		switch held := s.partials[i]; {
+		case pro.FragID < held.fragID: // [XTMP-FRG-018]
+			held.countFrame(p)
+			return held, fragmentTaken
+		case pro.FragID > held.fragID: // [XTMP-FRG-017]
+			q.epoch, q.frames = held.epoch, held.frames // its reply covers them too
+			s.forgetFragments(pro)
+			i = -1
+		default:
+			q = held
 		}
 	}
 	if result := s.judgeFragment(q, i < 0, h, pro, len(body), limit); result != fragmentTaken {
+		s.unreserve(q)
 		if i >= 0 {
 			s.forget(i)
 		}
-		s.unreserve(q)
 		return q, result
 	}
 	if i < 0 {
 		i = len(s.partials)
 		s.partials = append(s.partials, q)
 	}
-	if h.Flags.Has(wire.FlagCompressed) && pro.Index == 0 {
-		q.original = pro.OriginalLen
-	}
-	if q.epoch != p.ackEpoch {
-		q.epoch, q.frames = p.ackEpoch, 0
-	}
-	q.frames++
+	q.countFrame(p)
 	fresh, whole := q.add(pro.Index, body)
 	if fresh {
 		q.arrived = now.Elapsed
+		q.original = max(q.original, pro.OriginalLen) // it is in index 0 alone
 	}
 	if !whole {
 		return q, fragmentTaken
@@ -166,7 +168,7 @@ func (s *Session) judgeFragment(q *partial, begins bool, h *wire.Header, pro *wi
 		return fragmentTooLarge
 	case h.Flags.Has(wire.FlagCompressed) && pro.Index == 0 && int64(pro.OriginalLen) > int64(limit): // [XTMP-CMP-008]
 		return fragmentInflates
-	case q.reserved == 0 && !s.reserve(q, pro.Index, n):
+	case q.reserved == 0 && !s.reserve(q, pro.Index, n, limit):
 		return fragmentOverBudget
 	case begins && len(s.partials) == partialsMax: // [XTMP-FRG-015]
 		return fragmentFifth
@@ -176,9 +178,13 @@ func (s *Session) judgeFragment(q *partial, begins bool, h *wire.Header, pro *wi
 }
 
 // reserve books receive memory for a whole message at its first fragment, so
-// that it is never refused in the middle. [XTMP-FRG-024]
-func (s *Session) reserve(q *partial, index uint16, n int) bool {
-	q.reserved = q.least(index, n)
+// that it is never refused in the middle: as much as the message can have.
+// [XTMP-FRG-024] [XTMP-LIM-011]
+func (s *Session) reserve(q *partial, index uint16, n, limit int) bool {
+	q.reserved = limit
+	if index < q.count-1 {
+		q.reserved = min(limit, int(q.count)*n)
+	}
 	if s.role == Client || s.cfg.Server.Admission.Hold(s.source, q.reserved) {
 		return true
 	}
@@ -220,6 +226,14 @@ func (w *work) find(pro *wire.Prologue) int {
 		}
 	}
 	return -1
+}
+
+// forgetFragments drops the incomplete message that a frame belongs to, if there is one.
+func (s *Session) forgetFragments(pro *wire.Prologue) {
+	if i := s.find(pro); i >= 0 {
+		s.unreserve(s.partials[i])
+		s.forget(i)
+	}
 }
 
 // forget drops an incomplete message.

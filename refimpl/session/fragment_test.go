@@ -75,8 +75,12 @@ func TestFragmentRules(t *testing.T) {
 		{"backwards", []piece{{index: 2, count: 3, size: 9}, {index: 1, count: 3, size: 512}, {index: 0, count: 3, size: 512}}, 0, 1033},
 		{"an index again", []piece{{index: 0, count: 2, size: 600}, {index: 0, count: 2, size: 600}, {index: 1, count: 2, size: 600}}, 0, 1200},
 		{"a later index again", []piece{{index: 1, count: 3, size: 600}, {index: 1, count: 3, size: 600}}, 0, 0},
-		{"higher frag_id", []piece{{index: 0, count: 2, size: 600}, {index: 0, count: 2, size: 700, frag: 1}, {index: 1, count: 2, size: 5, frag: 1}}, 0, 705},
-		{"lower frag_id", []piece{{index: 0, count: 2, size: 600, frag: 1}, {index: 1, count: 2, size: 600}, {index: 1, count: 2, size: 5, frag: 1}}, 0, 605},
+		{"higher frag_id", []piece{
+			{index: 0, count: 2, size: 600}, {index: 0, count: 2, size: 700, frag: 1}, {index: 1, count: 2, size: 5, frag: 1},
+		}, 0, 705},
+		{"lower frag_id", []piece{
+			{index: 0, count: 2, size: 600, frag: 1}, {index: 1, count: 2, size: 600}, {index: 1, count: 2, size: 5, frag: 1},
+		}, 0, 605},
 		{"count 1", []piece{{index: 0, count: 1, size: 600}}, wire.Malformed, 0},
 		{"count 0", []piece{{index: 0, count: 0, size: 600}}, wire.Malformed, 0},
 		{"index = count", []piece{{index: 2, count: 2, size: 600}}, wire.Malformed, 0},

@@ -4,14 +4,6 @@ import (
 	"github.com/bpci/xtmp/refimpl/wire"
 )
 
-// incoming is what an endpoint holds of its peer's messages.
-type incoming struct {
-	midSet
-	requests int // server: delivered or refused, their reply not sealed
-	bytes    int // server: of their bodies
-	retained int // server: bytes that the application, or the session, keeps
-}
-
 // request is a request whose execution waits.
 type request struct {
 	call     Call
@@ -28,8 +20,9 @@ func (s *Session) receiveMessage(now Now, p *Path, h *wire.Header, pro *wire.Pro
 		s.receiveReply(now, p, h, pro, body)
 		return
 	case !known:
+		c := s.call(p, h, pro, len(body))
 		s.completeMid(h, pro)
-		s.receiveUnknown(now, p, h, pro, len(body))
+		s.receiveUnknown(now, p, h, pro, c, len(body))
 		return
 	case s.role == Client && !h.Flags.Has(wire.FlagStreaming): // [XTMP-MSG-057]
 		s.violation(now, p, h.Type.String()+" that is neither reply nor push")
@@ -41,10 +34,12 @@ func (s *Session) receiveMessage(now Now, p *Path, h *wire.Header, pro *wire.Pro
 	s.assemble(now, p, h, pro, body)
 }
 
-// completeMid makes the mid of a message complete, if it is not.
+// completeMid makes the mid of a message complete, if it is not. What has arrived
+// of the message is of no more use. [XTMP-FRG-023]
 func (s *Session) completeMid(h *wire.Header, pro *wire.Prologue) {
 	if h.Flags.Has(wire.FlagRequiresAck) && s.in.status(pro.Mid) == midNew {
 		s.in.complete(pro.Mid)
+		s.forgetFragments(pro)
 	}
 }
 
@@ -52,7 +47,7 @@ func (s *Session) completeMid(h *wire.Header, pro *wire.Prologue) {
 // of compression, of its fragments, of its size, of the limits, of its stream,
 // in this order. [XTMP-MSG-069]
 func (s *Session) assemble(now Now, p *Path, h *wire.Header, pro *wire.Prologue, body []byte) {
-	c := p.call(h, pro, len(body))
+	c := s.call(p, h, pro, len(body))
 	fragment := h.Flags.Has(wire.FlagFragment)
 	if pro.Mid != 0 {
 		p.ackEventually(now)
@@ -72,10 +67,10 @@ func (s *Session) assemble(now Now, p *Path, h *wire.Header, pro *wire.Prologue,
 	if fragment {
 		q, result := s.takeFragment(now, p, h, pro, body, s.messageLimit())
 		if result != fragmentWhole {
-			s.refuseFragment(now, p, h, pro, c, q, result)
+			s.refuseFragment(now, p, h, pro, c, result)
 			return
 		}
-		body, original, c = q.joined, q.original, c.covering(q)
+		body, original = q.joined, q.original
 	}
 	if s.role == Server && pro.Mid != 0 && !s.accepts(now, p, h, pro, c, max(len(body), int(original))) {
 		return
@@ -90,36 +85,32 @@ func (s *Session) assemble(now Now, p *Path, h *wire.Header, pro *wire.Prologue,
 	s.deliver(now, p, h, pro, c, body)
 }
 
-// call names the request that a frame with size body bytes belongs to.
-func (p *Path) call(h *wire.Header, pro *wire.Prologue, size int) Call {
-	return Call{
+// call names the request that a frame with size body bytes belongs to. Its reply
+// covers that frame and the others of the request that are open in this ack epoch.
+func (s *Session) call(p *Path, h *wire.Header, pro *wire.Prologue, size int) Call {
+	c := Call{
 		Mid: pro.Mid, Type: h.Type, urgent: h.Flags.Has(wire.FlagPriority),
 		frames: 1, epoch: p.ackEpoch, cost: uint32(size),
 	}
-}
-
-// covering is c with all frames of its message that are open in this ack epoch.
-// The newest is one of them, whether q has counted it or not.
-func (c Call) covering(q *partial) Call {
-	if q != nil && q.epoch == c.epoch {
-		c.frames = max(q.frames, c.frames)
+	if i := s.find(pro); i >= 0 && s.partials[i].epoch == c.epoch {
+		c.frames += s.partials[i].frames
 	}
 	return c
 }
 
 // refuseFragment is what follows from a fragment that did not make a message whole.
-func (s *Session) refuseFragment(now Now, p *Path, h *wire.Header, pro *wire.Prologue, c Call, q *partial, r fragmentResult) {
+func (s *Session) refuseFragment(now Now, p *Path, h *wire.Header, pro *wire.Prologue, c Call, r fragmentResult) {
 	switch r {
 	case fragmentFifth: // [XTMP-FRG-015]
 		s.violation(now, p, "a fifth incomplete message")
 	case fragmentMalformed:
-		s.refuseMessage(now, p, h, pro, c.covering(q), wire.Malformed, "fragments disagree")
+		s.refuseMessage(now, p, h, pro, c, wire.Malformed, "fragments disagree")
 	case fragmentTooLarge:
-		s.refuseMessage(now, p, h, pro, c.covering(q), wire.PayloadTooLarge, "")
+		s.refuseMessage(now, p, h, pro, c, wire.PayloadTooLarge, "")
 	case fragmentInflates:
-		s.refuseMessage(now, p, h, pro, c.covering(q), wire.DecompressLimit, "")
+		s.refuseMessage(now, p, h, pro, c, wire.DecompressLimit, "")
 	case fragmentOverBudget:
-		s.refuseMessage(now, p, h, pro, c.covering(q), wire.ServerBusy, "receive memory is exhausted")
+		s.refuseMessage(now, p, h, pro, c, wire.ServerBusy, "receive memory is exhausted")
 	case fragmentTaken, fragmentWhole:
 	}
 }
@@ -130,9 +121,9 @@ func (s *Session) refuseFragment(now Now, p *Path, h *wire.Header, pro *wire.Pro
 func (s *Session) accepts(now Now, p *Path, h *wire.Header, pro *wire.Prologue, c Call, size int) bool {
 	limit := int(s.cfg.Server.MaxInflight)
 	switch {
-	case s.in.requests >= 2*limit || s.in.bytes+size > 2*inflightBytes:
+	case s.requests >= 2*limit || s.requestBytes+size > 2*inflightBytes:
 		s.violation(now, p, "more than twice what may be unanswered")
-	case s.in.requests >= limit || s.in.bytes+size > inflightBytes:
+	case s.requests >= limit || s.requestBytes+size > inflightBytes:
 		s.refuseMessage(now, p, h, pro, c, wire.RateLimited, "")
 	case s.state == Closing:
 		s.refuseMessage(now, p, h, pro, c, wire.ServerBusy, "closing")
@@ -147,10 +138,15 @@ func (s *Session) accepts(now Now, p *Path, h *wire.Header, pro *wire.Prologue, 
 func (s *Session) refuseMessage(now Now, p *Path, h *wire.Header, pro *wire.Prologue, c Call, code wire.Code, text string) {
 	s.completeMid(h, pro)
 	switch {
+	case s.role == Server && pro.Mid != 0 && s.requests >= 2*int(s.cfg.Server.MaxInflight): // [XTMP-MSG-025]
+		s.violation(now, p, "more than twice what may be unanswered")
 	case s.role == Server && pro.Mid != 0:
 		s.count(&c, int(c.cost))
 		s.ReplyError(now, c, &Error{Code: code, Text: text})
 	case pro.Mid == 0: // [XTMP-FRG-022] [XTMP-CMP-011] [XTMP-MSG-075]
+		if h.Flags.Has(wire.FlagFragment) {
+			s.forgetFragments(pro)
+		}
 	default: // the client's call has no result, and the server is told why [XTMP-MSG-072] [XTMP-MSG-074]
 		s.unsolicited(now, p, h, code)
 		s.finishCall(now, pro.ReplyTo, Message{Type: h.Type, Err: ErrUnknownResult})
@@ -160,8 +156,8 @@ func (s *Session) refuseMessage(now Now, p *Path, h *wire.Header, pro *wire.Prol
 // count makes a request unanswered.
 func (s *Session) count(c *Call, size int) {
 	c.cost = uint32(size)
-	s.in.requests++
-	s.in.bytes += size
+	s.requests++
+	s.requestBytes += size
 }
 
 // deliver hands a whole message to the application. [XTMP-MSG-020]
@@ -212,6 +208,8 @@ func (s *Session) receiveReply(now Now, p *Path, h *wire.Header, pro *wire.Prolo
 	switch {
 	case pro.ReplyTo == 0 || pro.ReplyTo > s.out.last: // [XTMP-MSG-007]
 		s.violation(now, p, "a reply to a request that was not sent")
+	case s.rekeying(pro.ReplyTo): // RekeyInit takes a reply of type 0x02 [XTMP-MSG-008]
+		s.violation(now, p, "a reply to RekeyInit of another type than 0x02")
 	case !waiting: // a second reply, or the rest of a refused one [XTMP-MSG-009]
 		s.completeMid(h, pro)
 		p.ackEventually(now)
@@ -230,7 +228,7 @@ func (s *Session) finishCall(now Now, mid uint64, m Message) {
 	}
 	delete(s.calls.unanswered, mid)
 	s.calls.bytes -= call.size
-	s.out.answered(mid)
+	s.out.answered(s.ring, mid)
 	m.Owner = call.owner
 	if s.cfg.Application != nil {
 		s.cfg.Application.Deliver(now, s, m)

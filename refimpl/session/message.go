@@ -33,7 +33,7 @@ type Message struct {
 	Call Call // server: the request; Call.Mid is 0 for a message that takes no reply
 
 	Owner any   // client: of the request that this replies to, as given to Send; nil in a push
-	Err   error // client: why there is no reply; the call failed (*Error with Peer) or is unknown
+	Err   error // client: why there is no reply; the call failed (*Error with Peer), is unknown, or was not sent
 
 	SubID uint32 // client: of a push, 1 and up
 	N     uint64 // client: of a push
@@ -125,7 +125,7 @@ func (s *Session) Retain(n int) bool {
 		s.cfg.Server.Admission.Hold(s.source, -n)
 		return false
 	}
-	s.in.retained += n
+	s.retained += n
 	return true
 }
 
@@ -133,7 +133,7 @@ func (s *Session) Retain(n int) bool {
 func (s *Session) Release(n int) {
 	if s.role == Server && s.open() {
 		s.cfg.Server.Admission.Hold(s.source, -n)
-		s.in.retained -= n
+		s.retained -= n
 	}
 }
 
@@ -149,13 +149,14 @@ type Request struct {
 }
 
 // Send queues a message of a client; both parts are copied. The reply comes to
-// Application.Deliver with r.Owner, or none if the session ends: then Ended is
-// called. It fails with ErrTooLarge before anything is sent, or with the reason
+// Application.Deliver with r.Owner, or none if the session ends: then Deliver is
+// called with ErrNotSent for each request that was not sealed, and then Ended. It
+// fails with ErrTooLarge before anything is sent, or with the reason
 // for which there is no session.
 func (s *Session) Send(now Now, r *Request) error {
 	switch {
-	case s.err != nil:
-		return s.err
+	case s.Err() != nil:
+		return s.Err()
 	case s.role != Client || s.state != Established:
 		return ErrClosed
 	case len(r.Head)+len(r.Body) > messageToServer: // [XTMP-LIM-004]

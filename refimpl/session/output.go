@@ -35,6 +35,9 @@ func (s *Session) AppendOutput(now Now, id PathID, dst []byte) []byte {
 	if s.ping.wanted {
 		dst = s.appendPing(now, p, dst)
 	}
+	if s.exercise != 0 {
+		dst = s.appendExercise(now, p, dst)
+	}
 	if s.askRekey {
 		s.askRekey = false
 		dst = s.seal(now, p, dst, wire.TypeHeartbeat, 0, nil, []byte{byte(wire.RekeyRequest)})
@@ -89,7 +92,7 @@ func (s *Session) HasOutput(id PathID) bool {
 
 // quiet reports whether a closing session owes nothing and is owed nothing.
 func (s *Session) quiet() bool {
-	return s.priority.head == nil && s.ordinary.head == nil && s.out.idle() && s.in.requests == 0 && len(s.partials) == 0 &&
+	return s.priority.head == nil && s.ordinary.head == nil && s.out.idle() && s.requests == 0 && len(s.partials) == 0 &&
 		(s.calls == nil || len(s.calls.unanswered) == 0)
 }
 

@@ -15,13 +15,11 @@ type Path struct {
 
 	binder   security.Digest // what the path's keys are derived from, beside the root
 	keys     pathKeys        // that are in use
-	pending  *pathKeys       // of the next epoch, until a frame of the peer under it has come
 	received uint64          // sequence of the next frame to be received; runs on through every epoch
 
 	anchorStamp uint64 // the peer's wall time at anchorAt, µs
 	anchorAt    time.Duration
 
-	openedAt   time.Duration
 	sentAt     time.Duration // when the last frame was sealed
 	receivedAt time.Duration // when the last authenticated frame arrived
 
@@ -32,6 +30,9 @@ type Path struct {
 
 // pathWork is what a path needs only while its session works.
 type pathWork struct {
+	openedAt time.Duration // of a path that is not established
+	pending  *pathKeys     // of the next epoch, until a frame of the peer under it has come
+
 	split   frame.Splitter
 	frameAt time.Duration // when the first byte of the incomplete frame arrived
 
@@ -50,7 +51,15 @@ type pathWork struct {
 }
 
 func newPath(b *Buffers, now Now) *Path {
-	return &Path{pathWork: b.pathWork(), openedAt: now.Elapsed, receivedAt: now.Elapsed, sentAt: now.Elapsed}
+	p := new(Path)
+	p.begin(b, now)
+	return p
+}
+
+// begin makes p a path that has just been opened.
+func (p *Path) begin(b *Buffers, now Now) {
+	*p = Path{pathWork: b.pathWork(), receivedAt: now.Elapsed, sentAt: now.Elapsed}
+	p.openedAt = now.Elapsed
 }
 
 // pathKeys are the keys of one path in one epoch.

@@ -28,14 +28,13 @@ type rekey struct {
 
 // rotation is when and why a session rekeys.
 type rotation struct {
-	interval time.Duration // T_ROTATE
-	since    time.Duration // the last RekeyResp, or the handshake
-	last     time.Duration // the last RekeyInit
-	rekeyed  bool          // there was one
-	wanted   bool          // somebody asks for a rekey
-	askedAt  time.Duration // server: the first REKEY_REQUEST that no rekey has served
-	askNext  time.Duration // server: when another may go out
-	asking   bool          // server: askedAt counts
+	due     time.Duration // client: T_ROTATE after the last RekeyResp, or the handshake
+	last    time.Duration // the last RekeyInit
+	askedAt time.Duration // server: the first REKEY_REQUEST that no rekey has served
+	askNext time.Duration // server: when another may go out
+	rekeyed bool          // there was a RekeyInit
+	wanted  bool          // somebody asks for a rekey
+	asking  bool          // server: askedAt counts
 }
 
 // Rekey asks for fresh keys: a client starts a rekey as soon as the rules allow,
@@ -56,24 +55,37 @@ func (s *Session) Epoch() uint32 { return s.paths[s.current].keys.epoch }
 
 // rekeyDue is when a rekey has something to do.
 func (s *Session) rekeyDue(p *Path) time.Duration {
-	switch r := s.rekey; {
+	var r *rekey
+	if !s.resting() {
+		r = s.rekey
+	}
+	switch {
 	case r != nil && r.confirmed:
 		return r.retireAt
 	case r != nil:
-		return r.began + rekeyTimeout
+		return min(r.began+rekeyTimeout, s.keyLimitAt())
 	case s.state != Established:
 		return never
 	case s.role == Client && (s.rotation.wanted || p.keys.send.Tired()): // [XTMP-RKY-011]
 		return s.nextRekey()
 	case s.role == Client: // [XTMP-RKY-010]
-		return max(s.rotation.since+s.rotation.interval, s.nextRekey())
+		return max(s.rotation.due, s.nextRekey())
 	case s.rotation.asking:
-		return min(s.rotation.askNext, s.rotation.askedAt+rekeyAnswer)
+		return min(s.rotation.askNext, s.keyLimitAt())
 	case s.rotation.wanted || p.keys.send.Tired(): // [XTMP-RKY-014]
 		return s.rotation.askNext
 	default:
 		return never
 	}
+}
+
+// keyLimitAt is when a server gives up on a client that does not rekey, or does not
+// confirm it. [XTMP-RKY-016]
+func (s *Session) keyLimitAt() time.Duration {
+	if !s.rotation.asking {
+		return never
+	}
+	return s.rotation.askedAt + rekeyAnswer
 }
 
 // nextRekey is the earliest time of the next RekeyInit. [XTMP-RKY-018]
@@ -94,12 +106,12 @@ func (s *Session) rotate(now Now, p *Path) {
 		s.root = r.root
 		*r = rekey{}
 		s.rekey = nil
+	case now.Elapsed >= s.keyLimitAt():
+		s.fail(now, p, &Error{Code: wire.KeyLimit, Scope: wire.ScopeSession, Text: "REKEY_REQUEST was not answered"}, wire.NoSequence, 0)
 	case r != nil: // [XTMP-RKY-031]
 		s.fail(now, p, &Error{Code: wire.RekeyFailed, Scope: wire.ScopeSession, Text: "not confirmed in time"}, wire.NoSequence, 0)
 	case s.role == Client:
 		s.startRekey(now, p)
-	case s.rotation.asking && now.Elapsed >= s.rotation.askedAt+rekeyAnswer: // [XTMP-RKY-016]
-		s.fail(now, p, &Error{Code: wire.KeyLimit, Scope: wire.ScopeSession, Text: "REKEY_REQUEST was not answered"}, wire.NoSequence, 0)
 	default:
 		if !s.rotation.asking {
 			s.rotation.asking, s.rotation.askedAt = true, now.Elapsed
@@ -142,6 +154,11 @@ func (s *Session) rekeySent(now Now, mid uint64) {
 	}
 }
 
+// rekeying reports whether mid is that of a RekeyInit without its reply.
+func (s *Session) rekeying(mid uint64) bool {
+	return s.rekey != nil && !s.rekey.derived && s.rekey.mid == mid
+}
+
 // receiveRekeyInit answers RekeyInit: the keys of the next epoch open frames from
 // now on, and this endpoint seals under them once it has opened one.
 // [XTMP-RKY-021] [XTMP-RKY-022]
@@ -174,7 +191,7 @@ func (s *Session) receiveRekeyInit(now Now, p *Path, h *wire.Header, c Call, env
 	s.rekey = r
 	s.rotation.last, s.rotation.rekeyed, s.rotation.wanted = now.Elapsed, true, false
 	p.pending = s.epochKeys(p, m.Epoch, &r.root)
-	p.anchor(now, h.Timestamp) // [XTMP-TIM-012]
+	p.anchor(now, h.Timestamp) // [XTMP-TIM-015]
 
 	env.HSType = wire.HSRekeyResp
 	c.Type = wire.TypeHandshakeAck
@@ -187,7 +204,7 @@ func (s *Session) receiveRekeyInit(now Now, p *Path, h *wire.Header, c Call, env
 func (s *Session) receiveRekeyResp(now Now, p *Path, h *wire.Header, pro *wire.Prologue, env *wire.Envelope, body []byte) {
 	r := s.rekey
 	switch {
-	case r == nil || r.derived || pro.ReplyTo != r.mid: // a second reply [XTMP-MSG-009]
+	case !s.rekeying(pro.ReplyTo): // a second reply [XTMP-MSG-009]
 		p.ackEventually(now)
 		return
 	case env.HandshakeID != r.id: // [XTMP-RKY-041]
@@ -207,27 +224,36 @@ func (s *Session) receiveRekeyResp(now Now, p *Path, h *wire.Header, pro *wire.P
 	r.root, r.derived = security.NextRoot(&s.root, r.init, body, ss), true
 	clear(ss[:])
 	r.share, r.init = nil, nil // [XTMP-RKY-036]
-	s.rotation.since = now.Elapsed
+	s.rotation.due = now.Elapsed + s.calls.rotation
 	next := s.epochKeys(p, m.Epoch, &r.root)
 	next.send.Continue(&p.keys.send)
 	p.keys.send, p.keys.epoch = next.send, next.epoch
 	p.pending = next
-	p.anchor(now, h.Timestamp)
+	p.anchor(now, h.Timestamp) // [XTMP-TIM-016]
 	p.ackEventually(now)
-	s.out.answered(r.mid)
+	s.out.answered(s.ring, r.mid)
 	s.ping.last++
 	s.ping.wanted = true
 }
 
 // epochKeys derives the keys of a path in an epoch.
 func (s *Session) epochKeys(p *Path, epoch uint32, root *security.Secret) *pathKeys {
-	c, sv := security.PathSecrets(root, p.binder)
-	s.logPathSecrets(epoch, &c, &sv)
-	own, peer := &sv, &c
+	own, peer := s.pathSecrets(p, root)
 	if s.role == Client {
-		own, peer = &c, &sv
+		s.logPathSecrets(epoch, &own, &peer)
+	} else {
+		s.logPathSecrets(epoch, &peer, &own)
 	}
-	return &pathKeys{epoch: epoch, send: security.NewSealer(s.suite, own), recv: security.NewOpener(s.suite, peer)}
+	return &pathKeys{epoch: epoch, send: security.NewSealer(s.suite, &own), recv: security.NewOpener(s.suite, &peer)}
+}
+
+// pathSecrets derives the traffic secrets of a path: of this endpoint and of its peer.
+func (s *Session) pathSecrets(p *Path, root *security.Secret) (own, peer security.Secret) {
+	c, sv := security.PathSecrets(root, p.binder)
+	if s.role == Client {
+		return c, sv
+	}
+	return sv, c
 }
 
 // switched notes the first frame of the peer under the next epoch: the old keys

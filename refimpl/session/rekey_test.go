@@ -133,6 +133,42 @@ func TestRekeyRequestUnanswered(t *testing.T) {
 	}
 }
 
+// TestRekeyRequestUnconfirmed has a client that answers REKEY_REQUEST late and
+// never confirms: the session ends by the first of the two timers. [XTMP-RKY-016] [XTMP-RKY-031]
+func TestRekeyRequestUnconfirmed(t *testing.T) {
+	for _, c := range []struct {
+		late time.Duration
+		want wire.Code
+		at   time.Duration // from the first REKEY_REQUEST
+	}{
+		{20 * time.Second, wire.KeyLimit, rekeyAnswer},
+		{0, wire.RekeyFailed, rekeyTimeout},
+	} {
+		k := newTalk(t, nil)
+		k.client.rotation.rekeyed = true
+		k.client.rotation.last = k.now.Elapsed + c.late - rekeyGap // no sooner
+		if c.late > 0 {
+			k.server.Rekey(k.now)
+		} else {
+			k.client.Rekey(k.now)
+		}
+		began := k.now.Elapsed
+		for k.server.State() == Established && k.now.Elapsed < began+time.Hour {
+			k.now.Elapsed += 100 * time.Millisecond
+			k.client.Advance(k.now)
+			k.server.Advance(k.now)
+			k.server.Receive(k.now, 0, k.client.AppendOutput(k.now, 0, nil))
+			if out := k.server.AppendOutput(k.now, 0, nil); k.server.rekey == nil { // RekeyResp never arrives
+				k.client.Receive(k.now, 0, out)
+			}
+		}
+		var e *Error
+		if after := k.now.Elapsed - began; !errors.As(k.server.Err(), &e) || e.Code != c.want || after < c.at || after > c.at+time.Second {
+			t.Errorf("server ends after %v with %v, want %v", after, k.server.Err(), c.want)
+		}
+	}
+}
+
 // TestRekeyViolations sends RekeyInits that are out of place.
 func TestRekeyViolations(t *testing.T) {
 	body := func(k *talk, epoch uint32) []byte {

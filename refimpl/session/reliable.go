@@ -66,11 +66,17 @@ func (m *midSet) shift() {
 
 // window is the sender's view of its own mids: which of them await an Ack.
 type window struct {
-	last    uint64   // last mid sealed
-	done    uint64   // all up to it are acked
-	ring    []uint64 // of done+1 … last, by mid: the sequence whose Ack covers it
-	ackedTo uint64   // highest sequence acked, plus 1
+	last    uint64 // last mid sealed
+	done    uint64 // all up to it are acked
+	ackedTo uint64 // highest sequence acked, plus 1
 }
+
+// ring is the part of a window that only mids which await an Ack need: for each
+// of done+1 … last, at its place modulo the length, the sequence whose Ack covers
+// it. The length is a power of two.
+type ring []uint64
+
+func (r ring) at(mid uint64) *uint64 { return &r[mid&uint64(len(r)-1)] }
 
 // unfinished is the sequence of a mid whose last fragment is not sealed.
 const unfinished = 1<<64 - 1
@@ -82,50 +88,40 @@ func (w *window) room() bool { return w.last-w.done < midWindow }
 func (w *window) idle() bool { return w.last == w.done }
 
 // next takes the next mid.
-func (w *window) next() uint64 {
-	if n := len(w.ring); w.last-w.done == uint64(n) {
-		grown := make([]uint64, max(2*n, ringLeast))
+func (w *window) next(r *ring) uint64 {
+	if n := len(*r); w.last-w.done == uint64(n) {
+		grown := make(ring, max(2*n, ringLeast))
 		for mid := w.done + 1; mid <= w.last; mid++ {
-			grown[mid%uint64(len(grown))] = w.ring[mid%uint64(n)]
+			*grown.at(mid) = *r.at(mid)
 		}
-		w.ring = grown
+		*r = grown
 	}
 	w.last++
-	w.ring[w.last%uint64(len(w.ring))] = unfinished
+	*r.at(w.last) = unfinished
 	return w.last
 }
 
-// sealed notes the sequence of the last frame of mid.
-func (w *window) sealed(mid, sequence uint64) { w.ring[mid%uint64(len(w.ring))] = sequence }
-
 // ack notes an Ack of everything up to sequence largest.
-func (w *window) ack(largest uint64) {
+func (w *window) ack(r ring, largest uint64) {
 	w.ackedTo = max(w.ackedTo, largest+1)
-	w.advance()
+	w.advance(r)
 }
 
 // answered notes that a reply to mid has come, which says more than an Ack.
 // [XTMP-MSG-014]
-func (w *window) answered(mid uint64) {
+func (w *window) answered(r ring, mid uint64) {
 	if mid > w.done {
-		w.ring[mid%uint64(len(w.ring))] = 0
+		*r.at(mid) = 0
 		w.ackedTo = max(w.ackedTo, 1)
-		w.advance()
+		w.advance(r)
 	}
 }
 
-func (w *window) advance() {
-	for w.done < w.last && w.ring[(w.done+1)%uint64(len(w.ring))] < w.ackedTo {
+func (w *window) advance(r ring) {
+	for w.done < w.last && *r.at(w.done + 1) < w.ackedTo {
 		w.done++
 	}
 }
 
-// rest gives up memory that an idle window does not need.
-func (w *window) rest() {
-	if w.idle() {
-		w.ring = nil
-	}
-}
-
-// ringLeast is the least size of the ring of a window.
+// ringLeast is the least size of a ring.
 const ringLeast = 16

@@ -1,7 +1,13 @@
 package session
 
-// A session that has nothing to do rests: it keeps its secrets, keys and counters,
-// and gives everything else to others of its owner.
+import (
+	"time"
+
+	"github.com/bpci/xtmp/refimpl/wire"
+)
+
+// A session that has nothing to do rests: it keeps its secrets and counters, derives
+// its keys anew when it is needed, and gives everything else to others of its owner.
 //
 //	working ─ Rest, and nothing pends ─▶ resting ─ any input ─▶ working
 //
@@ -17,6 +23,22 @@ type work struct {
 	partials []*partial // incomplete messages, at most four; nil if none
 	held     []request  // delivered later, once replies have gone; nil if none
 	events   []Event    // for NextEvent
+
+	ring ring // of the window of own mids
+
+	requests     int // server: delivered or refused, their reply not sealed
+	requestBytes int // server: of their bodies
+	retained     int // server: bytes that the application, or the session, keeps
+
+	handshake    *handshake // until established
+	delayed      *delayed   // server: a first frame that waits for its turn, and when it came
+	rekey        *rekey     // under way, else nil
+	askRekey     bool       // server: REKEY_REQUEST goes out
+	closingSince time.Duration
+
+	exercise  wire.MessageType // extension type that is to go out, 0 for none
+	receiving bool             // inside an input
+	err       error            // why the session ended
 }
 
 // Rest gives up what the session needs only while it works, unless something
@@ -38,7 +60,6 @@ func (s *Session) Rest() {
 		s.cfg.Buffers.releaseWork(s.work)
 		s.work = nil
 	}
-	s.out.rest()
 	if s.calls != nil {
 		s.calls.unanswered = nil
 	}
@@ -50,9 +71,9 @@ func (s *Session) resting() bool { return s.work == nil }
 // pends reports whether something would be lost by resting.
 func (s *Session) pends() bool {
 	switch {
-	case s.state != Established || s.rekey != nil || s.askRekey || s.ping.wanted || s.blocked:
+	case s.state != Established || s.rekey != nil || s.askRekey || s.ping.wanted || s.exercise != 0 || s.blocked:
 		return true
-	case !s.quiet() || len(s.events) > 0 || len(s.held) > 0:
+	case !s.quiet() || len(s.events) > 0 || len(s.held) > 0 || s.retained != 0:
 		return true
 	}
 	for _, p := range s.paths {
@@ -71,8 +92,12 @@ func (s *Session) rise() {
 	}
 	s.work = s.cfg.Buffers.work()
 	for _, p := range s.paths {
-		if p != nil {
-			p.pathWork = s.cfg.Buffers.pathWork()
+		if p == nil {
+			continue
 		}
+		p.pathWork = s.cfg.Buffers.pathWork()
+		own, peer := s.pathSecrets(p, &s.root)
+		p.keys.send.Wake(&own)
+		p.keys.recv.Wake(&peer)
 	}
 }

@@ -1,6 +1,8 @@
 package session
 
 import (
+	"time"
+
 	"github.com/bpci/xtmp/refimpl/security"
 	"github.com/bpci/xtmp/refimpl/trace"
 	"github.com/bpci/xtmp/refimpl/wire"
@@ -24,7 +26,8 @@ type calls struct {
 	unanswered map[uint64]pending // by mid
 	bytes      int                // of their bodies
 	probe      probe
-	rekeys     []uint64 // mids of every RekeyInit that was sent
+	rekeys     []uint64      // mids of every RekeyInit that was sent
+	rotation   time.Duration // T_ROTATE
 }
 
 // pending is one of them.
@@ -140,7 +143,7 @@ func (s *Session) appendFrame(now Now, p *Path, dst []byte, m *message, stamp ui
 		return dst, false
 	}
 	if m.mid != 0 {
-		s.out.window.sealed(m.mid, sequence)
+		*s.ring.at(m.mid) = sequence
 	}
 	return dst, true
 }
@@ -156,7 +159,7 @@ func (s *Session) begin(now Now, m *message) {
 	if m.flags&wire.FlagRequiresAck == 0 {
 		return
 	}
-	m.mid = s.out.window.next()
+	m.mid = s.out.next(&s.ring)
 	switch {
 	case s.role == Server:
 	case m.typ == wire.TypeHandshake:
@@ -178,8 +181,8 @@ func (s *Session) begin(now Now, m *message) {
 func (s *Session) sent(p *Path, m *message) {
 	if c := m.call; c.Mid != 0 {
 		if m.typ != wire.TypeHandshakeAck { // RekeyInit counts toward no limit
-			s.in.requests--
-			s.in.bytes -= int(c.cost)
+			s.requests--
+			s.requestBytes -= int(c.cost)
 		}
 		if c.epoch == p.ackEpoch {
 			p.ackCount -= int(c.frames)

@@ -202,8 +202,8 @@ func (s *Session) receiveFinish(now Now, p *Path, body []byte) {
 	s.settled = true
 	s.setState(now, Established)
 	// HandshakeDone is sequence 0 and mid 1. [XTMP-HSK-053] [XTMP-HSK-054]
-	pro := wire.Prologue{Mid: s.out.window.next()}
-	s.out.window.sealed(pro.Mid, 0)
+	pro := wire.Prologue{Mid: s.out.next(&s.ring)}
+	*s.ring.at(pro.Mid) = 0
 	p.raw = s.seal(now, p, p.raw, wire.TypeHandshakeAck, wire.FlagRequiresAck, &pro,
 		done.Append(env.AppendStream(nil, wire.HandshakeDoneSize)))
 	s.event(Event{Kind: EventEstablished})

@@ -133,6 +133,7 @@ func (s *Session) advancePath(now Now, p *Path) {
 			if s.calls != nil {
 				s.calls.probe.sent(now)
 			}
+			s.maybeExercise(now)
 			s.Ping()
 		}
 		s.rotate(now, p)

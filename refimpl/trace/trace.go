@@ -55,7 +55,7 @@ type Event struct {
 	Path      uint8
 	Flags     uint16
 	SessionID uint64
-	Sequence  uint64
+	Sequence  uint64 // of a frame; in Rekeyed the epoch
 	Size      int    // whole frame, bytes
 	State     string // in StateChanged
 	Reason    string // in FrameRefused and PathClosed
@@ -69,6 +69,8 @@ func (e Event) String() string {
 		return s + " state=" + e.State
 	case PathClosed:
 		return s + " reason=" + e.Reason
+	case Rekeyed:
+		return s + fmt.Sprintf(" epoch=%d", e.Sequence)
 	case FrameReceived, FrameSent:
 	case FrameRefused:
 		s += fmt.Sprintf(" step=%d reason=%q", e.Step, e.Reason)

@@ -92,7 +92,8 @@ func (l *loop) adopt(now session.Now, fd int, source netip.Addr) {
 		l.release(fd, source)
 		return
 	}
-	c := &conn{fd: fd, id: id, source: source, asked: unix.EPOLLIN}
+	c := l.seat()
+	*c = conn{fd: fd, id: id, asked: unix.EPOLLIN}
 	for fd >= len(l.conns) {
 		l.conns = append(l.conns, nil)
 	}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -43,6 +42,8 @@ type loop struct {
 	log      *slog.Logger
 
 	conns    []*conn           // by descriptor
+	seats    []*conn           // free
+	gone     []*conn           // closed in this wake-up
 	byID     []*conn           // by ConnID
 	in       []byte            // shared by all connections
 	out      []byte            // likewise
@@ -82,14 +83,41 @@ func (c *counters) metrics() LoopMetrics {
 // conn is one connection of a loop.
 type conn struct {
 	fd      int
-	id      endpoint.ConnID
-	source  netip.Addr
 	pending []byte // accepted from the endpoint, not yet by the socket; nil if none
-	asked   uint32 // events that epoll reports
 	turn    uint64 // wake-up of the last write
+	last    *last  // the socket has not taken the last frame at once
+	id      endpoint.ConnID
+	asked   uint32 // events that epoll reports
 	queued  bool   // in loop.more
 	ended   bool   // the sending direction is shut down
-	last    *last  // the socket has not taken the last frame at once
+}
+
+// seatBlock is the number of conns that are made at once.
+const seatBlock = 64
+
+// seat returns a conn that is free. Conns come in blocks and are used again, so
+// that what lives long is not scattered among the garbage of handshakes.
+func (l *loop) seat() *conn {
+	if len(l.seats) == 0 {
+		block := make([]conn, seatBlock)
+		for i := range block {
+			l.seats = append(l.seats, &block[i])
+		}
+	}
+	last := len(l.seats) - 1
+	c := l.seats[last]
+	l.seats = l.seats[:last]
+	return c
+}
+
+// vacate takes back the conns that were closed in this wake-up.
+func (l *loop) vacate() {
+	for _, c := range l.gone {
+		*c = conn{}
+		l.seats = append(l.seats, c)
+	}
+	clear(l.gone)
+	l.gone = l.gone[:0]
 }
 
 func newLoop(s *Server, index int, cfg endpoint.Config) (*loop, error) {
@@ -160,6 +188,7 @@ func (l *loop) run() error {
 		}
 		l.giveUp(now)
 		l.report()
+		l.vacate()
 		if l.resume != 0 && now.Elapsed >= l.resume {
 			l.resumeAccept()
 		}
@@ -243,10 +272,14 @@ func (l *loop) read(now session.Now, c *conn) {
 
 // lose tells the endpoint that the connection is gone and closes its descriptor.
 func (l *loop) lose(now session.Now, c *conn) {
+	source := l.endpoint.Source(c.id)
 	l.endpoint.Lost(now, c.id)
 	l.conns[c.fd] = nil
 	l.byID[c.id] = nil
-	l.release(c.fd, c.source)
+	if c.last == nil && !c.queued { // else a list knows it yet, and it is left to the collector
+		l.gone = append(l.gone, c)
+	}
+	l.release(c.fd, source)
 }
 
 // report passes on what sessions have to say.
