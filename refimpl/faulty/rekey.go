@@ -45,8 +45,8 @@ return`,
 		Edit:        Edit{File: pathGo, If: "p.keys.recv.KeyID() == keyID", Unless: "p.pending != nil"},
 	},
 	{
-		Name: "forgets-new-root", Requirement: "XTMP-RKY-021",
-		Description: "The root is not advanced: the second rekey begins at the first root.",
+		Name: "forgets-new-root", Requirement: "XTMP-RKY-004",
+		Description: "The root is not advanced: the answer to a second rekey rests on the first root.",
 		Edit:        Edit{File: rekeyGo, At: "s.root = r.root", Instead: "_ = r.root"},
 	},
 	{
@@ -128,7 +128,7 @@ s.next`,
 	{
 		Name: "waits-for-rekey", Requirement: "XTMP-RKY-031", Slow: true,
 		Description: "A rekey may stay unconfirmed for ever.",
-		Edit:        Edit{File: rekeyGo, At: "return r.began + rekeyTimeout", Before: "return never"},
+		Edit:        Edit{File: rekeyGo, At: "return min(r.began+rekeyTimeout, s.keyLimitAt())", Before: "return never"},
 	},
 }
 
