@@ -29,6 +29,15 @@ func FuzzChunking(f *testing.F) {
 		}
 	}
 	f.Add(byte(0), slices.Concat(spelt(3, 0, []byte{0, 1}), spelt(0x70, flagRequiresAck, testkit.PutUint(1, 8)), []byte{0xff}), []byte{7})
+	for _, s := range sessionsOfVectors(f) {
+		for _, cuts := range [][]byte{{1}, {5, 39, 90}, {200}} {
+			if s.server {
+				f.Add(byte(1), s.script, cuts)
+			} else {
+				f.Add(byte(0), s.script, cuts)
+			}
+		}
+	}
 	var peers [2]*world // handshakes that were recorded, by deflate
 	for i := range peers {
 		peers[i] = newWorld(f, setup{suite: 1, deflate: i == 1}).connect()

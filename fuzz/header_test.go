@@ -22,6 +22,9 @@ func FuzzHeader(f *testing.F) {
 	for _, s := range stepsOfVectors(f) {
 		f.Add(s.Frame)
 	}
+	for _, s := range sessionsOfVectors(f) {
+		f.Add(s.bytes)
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var split frame.Splitter
 		split.Feed(append(make([]byte, 0, len(data)+wire.TagSize), data...))

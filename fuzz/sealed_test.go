@@ -24,6 +24,13 @@ func FuzzSealed(f *testing.F) {
 		h, _, _ := testkit.DecodeFrame(s.Frame)
 		f.Add(byte(i), spelt(h.Type(), h.Flags(), s.Plaintext))
 	}
+	for _, s := range sessionsOfVectors(f) {
+		if s.server {
+			f.Add(byte(1), s.script)
+		} else {
+			f.Add(byte(0), s.script)
+		}
+	}
 	f.Fuzz(func(t *testing.T, mode byte, script []byte) {
 		how := setup{suite: mode >> 6 % 3, deflate: mode&4 != 0, inflight: 6}
 		d := newDuel(t, mode&1 == 0, mode&2 != 0, how)

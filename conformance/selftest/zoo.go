@@ -52,7 +52,7 @@ func parseZoo(out []byte) ([]Variant, error) {
 }
 
 // samples is how many instances of a case meet every variant.
-const samples = 4
+const samples = 2
 
 // sample selects what the zoo is asked: everything if slow cases are asked for,
 // else some instances of each case, without what waits for a timer.

@@ -75,12 +75,12 @@ flags |= wire.FlagPriority
 	{
 		Name: "ignores-newer-frag-id", Requirement: "XTMP-FRG-017",
 		Description: "A fragment with a higher frag_id joins those before.",
-		Edit:        Edit{File: fragmentGo, At: "case pro.FragID > held.fragID:", New: "case pro.FragID > held.fragID && !$on:"},
+		Edit:        Edit{File: fragmentGo, If: "pro.FragID > held.fragID", Unless: "true"},
 	},
 	{
 		Name: "ignores-older-frag-id", Requirement: "XTMP-FRG-018",
 		Description: "A fragment with a lower frag_id joins those of the newest.",
-		Edit:        Edit{File: fragmentGo, At: "case pro.FragID < held.fragID:", New: "case pro.FragID < held.fragID && !$on:"},
+		Edit:        Edit{File: fragmentGo, If: "pro.FragID < held.fragID", Unless: "true"},
 	},
 	{
 		Name: "waits-for-fragments", Requirement: "XTMP-FRG-019", Slow: true,

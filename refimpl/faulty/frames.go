@@ -3,7 +3,7 @@ package faulty
 // frameMutants break chapters 2 and 3: header, types and flags.
 var frameMutants = []Mutant{
 	{
-		Name: "accepts-split-frames-only-whole", Requirement: "XTMP-HDR-007",
+		Name: "refuses-split-frames", Requirement: "XTMP-HDR-007",
 		Description: "A frame that arrives in pieces closes the connection.",
 		Edit: Edit{
 			File: receiveGo,
@@ -348,7 +348,7 @@ return
 		},
 	},
 	{
-		Name: "joins-extension", Requirement: "XTMP-TYP-009",
+		Name: "joins-extension", Requirement: "XTMP-TYP-012",
 		Description: "Fragments of an extension type are compared.",
 		Edit: Edit{
 			File: dispatchGo,

@@ -300,12 +300,12 @@ var ackMutants = []Mutant{
 		Edit:        Edit{File: outputGo, At: "p.ackSince = now.Elapsed", After: "p.ackSince += 20 * ackDelay"},
 	},
 	{
-		Name: "acks-batches-of-64", Requirement: "XTMP-ACK-011",
-		Description: "A read batch ends in an Ack from 64 open frames on.",
+		Name: "acks-by-timer-alone", Requirement: "XTMP-ACK-011",
+		Description: "An Ack waits for T_ACK, however many frames are open.",
 		Edit: Edit{
 			File: outputGo,
 			At:   "p.ackCount >= ackBatch ||",
-			New:  "p.ackCount >= ackBatch && !$on || p.ackCount >= 2*ackBatch ||",
+			New:  "p.ackCount >= ackBatch && !$on ||",
 		},
 	},
 	{

@@ -1,6 +1,7 @@
 package faulty
 
 import (
+	"errors"
 	"fmt"
 	"go/format"
 	"strings"
@@ -58,6 +59,7 @@ func Files(mutants []Mutant, zoo []Variant) (files []string) {
 // they need, one per package.
 func Overlay(mutants []Mutant, zoo []Variant, sources map[string]string) (map[string]string, error) {
 	patches := map[string]*patch{}
+	var stale []error
 	for _, e := range edits(mutants, zoo) {
 		p := patches[e.File]
 		if p == nil {
@@ -69,8 +71,11 @@ func Overlay(mutants []Mutant, zoo []Variant, sources map[string]string) (map[st
 			patches[e.File] = p
 		}
 		if err := p.add(&e); err != nil {
-			return nil, fmt.Errorf("%s: %s: %w", e.name, e.File, err)
+			stale = append(stale, fmt.Errorf("%s: %s: %w", e.name, e.File, err))
 		}
+	}
+	if len(stale) > 0 {
+		return nil, errors.Join(stale...)
 	}
 	changed := map[string]string{}
 	for _, file := range Files(mutants, zoo) {

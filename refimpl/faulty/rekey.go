@@ -45,8 +45,8 @@ return`,
 		Edit:        Edit{File: pathGo, If: "p.keys.recv.KeyID() == keyID", Unless: "p.pending != nil"},
 	},
 	{
-		Name: "forgets-new-root", Requirement: "XTMP-RKY-021",
-		Description: "The root is not advanced: the second rekey begins at the first root.",
+		Name: "forgets-new-root", Requirement: "XTMP-RKY-004",
+		Description: "The root is not advanced: the answer to a second rekey rests on the first root.",
 		Edit:        Edit{File: rekeyGo, At: "s.root = r.root", Instead: "_ = r.root"},
 	},
 	{

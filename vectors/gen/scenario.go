@@ -167,10 +167,9 @@ func (s *scenario) inSuite(suite uint8) *scenario {
 
 // before adds a valid frame in front of the one that is judged, and moves the sequence
 // number of that one on. The vector's sequence is that of the first frame.
-func (s *scenario) before(d *testkit.Draft) *scenario {
+func (s *scenario) before(d *testkit.Draft) {
 	d.Keys, d.Sequence = s.draft.Keys, s.draft.Sequence
 	d.Frame.Header.Default("session_id", s.draft.Frame.Header.Bytes("session_id"))
 	s.Steps = append(s.Steps, stepOf(s.from, d, nil))
 	s.draft.Sequence++
-	return s
 }
