@@ -64,7 +64,7 @@ refimpl/server          shell  refimpl/wire refimpl/security refimpl/trace refim
                                | github.com/goccy/go-yaml filippo.io/mldsa
 refimpl/client          shell  refimpl/wire refimpl/security refimpl/trace refimpl/session refimpl/clock
 refimpl/keylog          shell
-cmd/bpci-xtmp-server    shell  refimpl/server | github.com/spf13/cobra charm.land/fang/v2
+cmd/bpci-xtmp-server    shell  refimpl/keylog refimpl/server | github.com/spf13/cobra charm.land/fang/v2
 cmd/bpi-xtmp            shell  refimpl/client refimpl/keylog refimpl/wire | github.com/spf13/cobra charm.land/fang/v2
 cmd/xtmp-mutant         shell  refimpl/faulty refimpl/security refimpl/server
 `

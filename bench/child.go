@@ -37,18 +37,17 @@ type child struct {
 
 // usage is what a process has used.
 type usage struct {
-	CPU      time.Duration // user and system time
-	RSS      int64         // resident memory, bytes
-	Heap     uint64        // live heap objects, bytes
-	Gaps     uint64        // in heap pages between and behind live objects, bytes
-	Spare    uint64        // heap pages that are free and not given back, bytes
-	Stack    uint64        // goroutine stacks, bytes
-	Runtime  uint64        // what the Go runtime holds to keep these, bytes
-	Open     int           // connections
-	Files    int           // open descriptors
-	Writes   uint64
-	Wakeups  uint64
-	Settings string
+	CPU     time.Duration // user and system time
+	RSS     int64         // resident memory, bytes
+	Heap    uint64        // live heap objects, bytes
+	Gaps    uint64        // in heap pages between and behind live objects, bytes
+	Spare   uint64        // heap pages that are free and not given back, bytes
+	Stack   uint64        // goroutine stacks, bytes
+	Runtime uint64        // what the Go runtime holds to keep these, bytes
+	Open    int           // connections
+	Files   int           // open descriptors
+	Writes  uint64
+	Wakeups uint64
 }
 
 // startChild starts this program as a server.

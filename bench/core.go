@@ -127,7 +127,8 @@ func serial(t *table, c *child) error {
 		}
 		all = append(all, time.Since(start))
 	}
-	t.add(row{"serial call, 1 connection, 64 B, p50", micro(all.at(.5)), "50 µs", "", fmt.Sprintf("p99 %s, %d calls", micro(all.at(.99)), len(all))})
+	note := fmt.Sprintf("p99 %s, %d calls", micro(all.at(.99)), len(all))
+	t.add(row{"serial call, 1 connection, 64 B, p50", micro(all.at(.5)), "50 µs", "", note})
 	return nil
 }
 

@@ -52,13 +52,17 @@ func hostile(t *table) error {
 	}
 	attack.stop()
 	ratio := float64(times.at(.99)) / float64(quietTimes.at(.99))
-	t.add(row{"honest client, quiet, p50 / p99", micro(quietTimes.at(.5)) + " / " + micro(quietTimes.at(.99)), "", "", fmt.Sprintf("%d calls", len(quietTimes))})
+	t.add(row{"honest client, quiet, p50 / p99", quietTimes.two(.5, .99), "", "", fmt.Sprintf("%d calls", len(quietTimes))})
 	t.add(row{
-		"beside 2 000 that trickle and 200 that flood, p50 / p99", micro(times.at(.5)) + " / " + micro(times.at(.99)),
+		"beside 2 000 that trickle and 200 that flood, p50 / p99", times.two(.5, .99),
 		"2 × quiet p99", fmt.Sprintf("%.2f ×", ratio), fmt.Sprintf("%d calls, none failed", len(times)),
 	})
-	t.add(row{"a newcomer's connection to its first reply, p50 / max", micro(newcomer.at(.5)) + " / " + micro(newcomer.at(1)), "1 s", "", fmt.Sprintf("%d newcomers", len(newcomer))})
-	t.add(row{"resident memory of the server, before / beside", fmt.Sprintf("%d / %d MiB", before.RSS>>20, after.RSS>>20), "256 MiB", "", after.Settings})
+	t.add(row{
+		"a newcomer's connection to its first reply, p50 / max", newcomer.two(.5, 1), "1 s", "",
+		fmt.Sprintf("%d of 20 newcomers", len(newcomer)),
+	})
+	memory := fmt.Sprintf("%d / %d MiB", before.RSS>>20, after.RSS>>20)
+	t.add(row{"resident memory of the server, before / beside", memory, "256 MiB", "", fmt.Sprintf("%d connections", after.Open)})
 	return nil
 }
 

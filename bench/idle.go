@@ -50,7 +50,10 @@ func idle(t *table) error {
 	note := fmt.Sprintf("objects %s, gaps between them %s, spare pages %s, runtime %s, stacks %s each; %d connections",
 		per(int64(after.Heap), int64(before.Heap)), per(int64(after.Gaps), int64(before.Gaps)), per(int64(after.Spare), int64(before.Spare)),
 		per(int64(after.Runtime), int64(before.Runtime)), per(int64(after.Stack), int64(before.Stack)), after.Open)
-	t.add(row{"an idle session, resident memory, after a collection", per(after.RSS, before.RSS), "1024 B", "mosquitto, plain, 732 B (not run here)", note})
+	t.add(row{
+		"an idle session, resident memory, after a collection", per(after.RSS, before.RSS), "1024 B",
+		"mosquitto, plain, 732 B (not run here)", note,
+	})
 	return heartbeats(t, c, lines)
 }
 

@@ -71,4 +71,7 @@ func (l latencies) at(q float64) time.Duration {
 	return l[min(len(l)-1, int(q*float64(len(l))))]
 }
 
+// two prints two quantiles.
+func (l latencies) two(p, q float64) string { return micro(l.at(p)) + " / " + micro(l.at(q)) }
+
 func micro(d time.Duration) string { return fmt.Sprintf("%.0f µs", float64(d.Nanoseconds())/1e3) }

@@ -62,8 +62,10 @@ func soak(t *table) error {
 		fmt.Sprintf("%v of visitors, %d at once", *span, soakWorkers), fmt.Sprintf("%d visits", visits), "", "",
 		fmt.Sprintf("%d honest calls, none failed", honestCalls.Load()),
 	})
-	t.add(row{"connections and descriptors, before / after", fmt.Sprintf("%d, %d / %d, %d", before.Open, before.Files, after.Open, after.Files), "equal", "", ""})
-	t.add(row{"resident memory, before / after", fmt.Sprintf("%d / %d MiB", before.RSS>>20, after.RSS>>20), fmt.Sprintf("+ %d MiB", soakRSS>>20), "", ""})
+	held := fmt.Sprintf("%d, %d / %d, %d", before.Open, before.Files, after.Open, after.Files)
+	t.add(row{"connections and descriptors, before / after", held, "equal", "", ""})
+	memory := fmt.Sprintf("%d / %d MiB", before.RSS>>20, after.RSS>>20)
+	t.add(row{"resident memory, before / after", memory, fmt.Sprintf("+ %d MiB", soakRSS>>20), "", ""})
 	if after.Open != before.Open || after.Files != before.Files {
 		return errors.New("connections or descriptors are left over")
 	}

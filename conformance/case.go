@@ -30,9 +30,9 @@ type Case struct {
 	Budget string  // harness budget that is the absolute deadline; empty means BudgetCase
 	Params []Param // the case runs once for each combination
 
-	// Receives is how many bytes the peer may send to one attempt; 0 means
-	// MaxReceived.
-	Receives int
+	// Bulk marks a case that moves many megabytes. Its peer may send MaxBulk
+	// bytes, and no two such cases run at the same time.
+	Bulk bool
 
 	Run     func(*Exchange)
 	Explain Explain

@@ -38,7 +38,8 @@ type Exchange struct {
 // The bounds of what a peer may send to one attempt. Beyond them the exchange
 // ends without a verdict on the requirement.
 const (
-	MaxReceived = 16 << 20 // bytes, unless the case says otherwise
+	MaxReceived = 16 << 20 // bytes
+	MaxBulk     = 48 << 20 // bytes, in a case that moves many
 	MaxFrames   = 4096
 )
 
@@ -143,8 +144,8 @@ func (x *Exchange) record(e Entry) {
 
 // mayReceive is how many bytes the peer may send.
 func (x *Exchange) mayReceive() int {
-	if n := x.instance.Receives; n > 0 {
-		return n
+	if x.instance.Bulk {
+		return MaxBulk
 	}
 	return MaxReceived
 }

@@ -384,13 +384,23 @@ func TestUnsupportedControl(t *testing.T) {
 	}
 }
 
-// A case says how much its peer may send.
-func TestReceives(t *testing.T) {
-	c := control()
-	c.Receives = 1000
-	c.Run = func(x *Exchange) { x.Judge(converse(x).ask("FLOOD", BudgetReply)) }
-	o := judge(t, lineTarget(t), nil, c)
-	if r := resultOf(t, o, "XC-0001"); r.Verdict != Inconclusive || !strings.Contains(r.Reason, "more than 1000 bytes") {
-		t.Errorf("got %s: %s", r.Verdict, r.Reason)
+// No two cases that move many bytes run at the same time, others do.
+func TestBulkCasesTakeTurns(t *testing.T) {
+	var bulk, most atomic.Int32
+	list := []Case{control()}
+	for i := range 6 {
+		c := control()
+		c.ID, c.Title, c.Bulk = fmt.Sprintf("XC-%04d", 10+i), fmt.Sprintf("It moves %d megabytes.", i), true
+		c.Run = func(x *Exchange) {
+			most.Store(max(most.Load(), bulk.Add(1)))
+			x.Pause("T_SHORT")
+			bulk.Add(-1)
+			x.Require(true, "it is done")
+		}
+		list = append(list, c)
+	}
+	o := judge(t, lineTarget(t), nil, list...)
+	if most.Load() != 1 || o.Counts()[Pass] != len(list) {
+		t.Errorf("%d at the same time, %v", most.Load(), o.Counts())
 	}
 }

@@ -195,8 +195,9 @@ func (k *suiteCheck) requirements(c *Case) {
 			k.problem(c, "there is no requirement %s", id)
 			continue
 		}
-		if profile := r.Profile; slices.Contains(c.Proves, id) && profile != "" && profile != DefaultProfile && !slices.Contains(c.profiles(), profile) {
-			k.problem(c, "it proves %s of profile %s, which it does not need", id, profile)
+		optional := r.Profile != "" && r.Profile != DefaultProfile
+		if optional && slices.Contains(c.Proves, id) && !slices.Contains(c.profiles(), r.Profile) {
+			k.problem(c, "it proves %s of profile %s, which it does not need", id, r.Profile)
 		}
 		if level, ok := LevelOf(r.Level); ok && slices.Contains(c.Proves, id) && !c.Level.AtLeast(level) {
 			k.problem(c, "it proves %s, which is %s, at the weaker level %s", id, level, c.Level)

@@ -49,6 +49,12 @@ func (a *admission) Hold(_ netip.Addr, n int) bool {
 	return true
 }
 
+func (a *admission) Retain(_ netip.Addr, n int) bool {
+	a.memory += n
+	a.most = max(a.most, a.memory)
+	return true
+}
+
 // setup says what kind of world an input gets.
 type setup struct {
 	suite    uint8

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bpci/xtmp/refimpl/keylog"
 	"github.com/bpci/xtmp/refimpl/server"
 )
 
@@ -66,6 +67,13 @@ func start(ctx context.Context, f startFlags, stdout, stderr io.Writer) error {
 		return refusal{err}
 	}
 	cfg.Log = slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: level}))
+	var secrets string
+	if cfg.KeyLog, secrets, err = keylog.Open(); err != nil {
+		return refusal{err}
+	}
+	if secrets != "" {
+		cfg.Log.Warn("the secrets of all sessions are written to a file: whoever has it reads them", "file", secrets)
+	}
 	s, err := server.Listen(ctx, cfg)
 	if err != nil {
 		return refusal{explain(cfg.Address, err)}

@@ -4,10 +4,7 @@ package main
 
 import (
 	"context"
-	"crypto/mlkem"
-	"crypto/rand"
 	"errors"
-	"log/slog"
 	"net"
 	"os"
 	"os/exec"
@@ -19,11 +16,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/bpci/xtmp/refimpl/handler"
 	"github.com/bpci/xtmp/refimpl/security"
 	"github.com/bpci/xtmp/refimpl/server"
-	"github.com/bpci/xtmp/refimpl/session"
-	"github.com/bpci/xtmp/refimpl/transport"
 	"github.com/bpci/xtmp/refimpl/wire"
 )
 
@@ -92,24 +86,15 @@ func serve(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Setenv("FINGERPRINT", s.Fingerprint().String())
 }
 
-// diagnose starts a server that answers Probe, but not delay, and puts its address
-// into $PROBED and its fingerprint, of an identity of kind 2, into $PROBED_BY.
+// diagnose starts a server with everything on and puts its address into $PROBED
+// and its fingerprint, of an identity of kind 2, into $PROBED_BY.
 func diagnose(ts *testscript.TestScript, _ bool, _ []string) {
 	id, err := security.NewHybridIdentity(make([]byte, 32), make([]byte, 32))
 	ts.Check(err)
 	ctx, cancel := context.WithCancel(context.Background())
-	s, err := transport.Listen(ctx, "127.0.0.1:0", transport.Config{
-		Session: session.Config{
-			Entropy:     rand.Reader,
-			Suites:      []wire.Suite{wire.SuiteAES256GCM, wire.SuiteChaCha20, wire.SuitePostQuantum, wire.SuiteNone},
-			Compression: true,
-			Application: new(handler.Probe),
-			Server: session.ServerConfig{
-				Identities:  []*security.Identity{id},
-				Encapsulate: func(key *mlkem.EncapsulationKey768) ([]byte, []byte) { return key.Encapsulate() },
-			},
-		},
-		Log: slog.New(slog.DiscardHandler),
+	s, err := server.Listen(ctx, server.Config{
+		Address: "127.0.0.1:0", Identities: []*server.Identity{id}, Probe: true, AllowUnencrypted: true,
+		Suites: []server.Suite{server.SuiteAES256GCM, server.SuiteChaCha20, server.SuitePostQuantum, server.SuiteNone},
 	})
 	ts.Check(err)
 	served := make(chan error, 1)

@@ -130,7 +130,8 @@ func inflatesFragments() conformance.Case {
 		ID: "XC-0752", Title: "A compressed request in fragments is joined and then inflated.",
 		Proves: []string{"XTMP-CMP-006", "XTMP-FRG-012"}, Expect: accepts(),
 		Params: []conformance.Param{
-			param("stream", "library", "stored", "mixed"), param("size", "512", "1000", "20000"), param("order", "ascending", "descending", "shuffled"),
+			param("stream", "library", "stored", "mixed"), param("size", "512", "1000", "20000"), param("order", "ascending", "descending",
+				"shuffled"),
 		},
 		Explain: explain("A body is compressed before it is cut; a piece of a stream is no stream.",
 			"An echo whose stream is cut into fragments; original_len is in index 0 only.",

@@ -27,7 +27,9 @@ func compressionUnannounced() conformance.Case {
 		ID: "XC-0760", Title: "A server that does not announce it refuses a compressed request at its first frame.",
 		Proves: []string{"XTMP-CMP-007", "XTMP-MSG-069", "XTMP-TYP-032"}, Control: controlEcho,
 		Expect: turnsDown("COMPRESSION_REFUSED", "XTMP-CMP-007"),
-		Params: []conformance.Param{param("frame", "whole", "first fragment", "last fragment", "inconsistent", "too long", "original_len", "malformed")},
+		Params: []conformance.Param{
+			param("frame", "whole", "first fragment", "last fragment", "inconsistent", "too long", "original_len", "malformed"),
+		},
 		Explain: explain("The sender has to learn that it may send the same thing uncompressed; any other answer hides that.",
 			"A compressed echo in one frame, one fragment of it, or one with a second fault that comes later in the order.",
 			"the body is inflated all the same", "the fragments are put together first", "the second fault is told"),
@@ -62,7 +64,9 @@ func originalTooLong() conformance.Case {
 	return conformance.Case{
 		ID: "XC-0761", Title: "A compressed request whose original_len is above the message limit is refused at the frame that shows it.",
 		Proves: []string{"XTMP-CMP-008", "XTMP-MSG-069"}, Control: controlInflates, Expect: turnsDown("DECOMPRESS_LIMIT", "XTMP-CMP-008"),
-		Params: []conformance.Param{param("original_len", "65537", "16777217", "4294967295"), param("frame", "whole", "index 0 first", "index 0 second")},
+		Params: []conformance.Param{
+			param("original_len", "65537", "16777217", "4294967295"), param("frame", "whole", "index 0 first", "index 0 second"),
+		},
 		Explain: explain("The receiver knows before it inflates how much it will get; that is the protection against streams that explode.",
 			"A compressed echo with such an original_len, in one frame or in fragments of which that with index 0 comes first or second.",
 			"the limit is applied to what came out", "the fragments are put together first", "the limit of 16 MiB is applied"),
@@ -147,7 +151,8 @@ func badStreams() conformance.Case {
 		Proves: []string{"XTMP-CMP-009", "XTMP-MSG-069", "XTMP-MSG-071"}, Control: controlInflates,
 		Expect: turnsDown("DECOMPRESS_LIMIT", "XTMP-CMP-009"),
 		Params: []conformance.Param{param("lie", liesAboutStreams()...), param("fragments", "no", "yes")},
-		Explain: explain("A stream that yields less, more or something behind its end is read differently by two libraries; the fault is that of "+
+		Explain: explain("A stream that yields less, more or something behind its end is read differently by two libraries; the "+
+			"fault is that of "+
 			"one message, and the session goes on.",
 			"An echo whose stream is broken, ends early or late, or has another length than original_len, in one frame or in fragments.",
 			"what came out is used as it is", "bytes behind the stream are ignored", "the session is ended", "INVALID_PAYLOAD is sent"),
@@ -171,8 +176,9 @@ func badStreams() conformance.Case {
 func bombs() conformance.Case {
 	return conformance.Case{
 		ID: "XC-0763", Title: "A stream that would yield a thousand times what it says is refused.",
-		Proves: []string{"XTMP-CMP-009"}, Touches: []string{"XTMP-CMP-010"}, Control: controlInflates, Disruptive: true,
-		Expect: turnsDown("DECOMPRESS_LIMIT", "XTMP-CMP-009"), Params: []conformance.Param{param("original_len", "0", "1008", "65536"), param("times", "1", "64")},
+		Proves: []string{"XTMP-CMP-009"}, Touches: []string{"XTMP-CMP-010"}, Control: controlInflates, Disruptive: true, Bulk: true,
+		Expect: turnsDown("DECOMPRESS_LIMIT", "XTMP-CMP-009"),
+		Params: []conformance.Param{param("original_len", "0", "1008", "65536"), param("times", "1", "64")},
 		Explain: explain("Sixty kilobytes become sixty megabytes; a server that finds out afterwards is stopped by a few of them.",
 			"Echoes whose stream yields 60 MiB of zeros and whose original_len says less, one or many in one write.",
 			"the stream is inflated to its end and measured then"),
@@ -201,7 +207,8 @@ func streamTooLong() conformance.Case {
 		Proves: []string{"XTMP-MSG-070", "XTMP-MSG-069"}, Touches: []string{"XTMP-CMP-008"}, Control: controlInflates,
 		Expect: turnsDown("PAYLOAD_TOO_LARGE", "XTMP-MSG-070"), Params: []conformance.Param{param("original_len", "1000", "65536", "65537")},
 		Explain: explain("The limit holds for the body as it was sent, too; a stream of stored blocks may be longer than what it yields.",
-			"A compressed echo in one frame whose stream has 65 537 bytes or more.", "only what comes out is measured", "original_len is judged first"),
+			"A compressed echo in one frame whose stream has 65 537 bytes or more.", "only what comes out is measured",
+			"original_len is judged first"),
 		Run: func(x *conformance.Exchange) {
 			s := inflating(x)
 			n := x.ParamInt("original_len")

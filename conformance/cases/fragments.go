@@ -66,7 +66,9 @@ func smallestDivisions() conformance.Case {
 	return conformance.Case{
 		ID: "XC-0721", Title: "The last fragment may have any length from one byte to that of the others.",
 		Proves: []string{"XTMP-FRG-012", "XTMP-FRG-013"}, Expect: accepts(),
-		Params: []conformance.Param{param("last", "1", "2", "511", "512"), param("fragments", "2", "3"), param("order", "ascending", "descending")},
+		Params: []conformance.Param{
+			param("last", "1", "2", "511", "512"), param("fragments", "2", "3"), param("order", "ascending", "descending"),
+		},
 		Explain: explain("Rules for all but the last are easily applied to the last.",
 			"An echo in fragments of 512 bytes and a last one of so many.",
 			"the minimum of 512 bytes is asked of the last one", "the size of all is taken from the first that arrives, which may be the last"),
@@ -86,7 +88,8 @@ func smallestDivisions() conformance.Case {
 func fragmentsAndOthers() conformance.Case {
 	return conformance.Case{
 		ID: "XC-0722", Title: "Frames of every other kind may come between the fragments of a message.",
-		Proves: []string{"XTMP-FRG-011"}, Expect: accepts(), Params: []conformance.Param{param("between", "echo", "PING", "extension", "sink", "unknown type")},
+		Proves: []string{"XTMP-FRG-011"}, Expect: accepts(),
+		Params: []conformance.Param{param("between", "echo", "PING", "extension", "sink", "unknown type")},
 		Explain: explain("A message in pieces must not hold up the others; that is what the pieces are for.",
 			"An echo in five fragments, and between any two of them a frame of another kind, which is answered at once.",
 			"a frame that is no fragment ends the message", "answers wait until the message is complete"),
@@ -191,7 +194,8 @@ func inTurns(messages [][]*peer.Draft) []*peer.Draft {
 func repeatedIndex() conformance.Case {
 	return conformance.Case{
 		ID: "XC-0724", Title: "A fragment whose index has arrived is acknowledged and discarded.",
-		Proves: []string{"XTMP-FRG-016"}, Expect: accepts(), Params: []conformance.Param{param("index", "0", "1", "last"), param("content", "same", "other")},
+		Proves: []string{"XTMP-FRG-016"}, Expect: accepts(),
+		Params: []conformance.Param{param("index", "0", "1", "last"), param("content", "same", "other")},
 		Explain: explain("A fragment that was sent twice does no harm, unless it is counted twice.",
 			"Two of three fragments of an echo, one of them again, with the same bytes or with others of the same length; then the third.",
 			"fragments are counted, so that the message seems complete", "the second copy overwrites the first", "it is a violation"),
@@ -242,7 +246,8 @@ func cutAgain(s *peer.Session, first []*peer.Draft, fragID uint64, body []byte, 
 func higherFragID() conformance.Case {
 	return conformance.Case{
 		ID: "XC-0725", Title: "A fragment with a higher frag_id begins its message anew.",
-		Proves: []string{"XTMP-FRG-017"}, Expect: accepts(), Params: []conformance.Param{param("size", "600", "700", "512"), param("by", "1", "1000")},
+		Proves: []string{"XTMP-FRG-017"}, Expect: accepts(),
+		Params: []conformance.Param{param("size", "600", "700", "512"), param("by", "1", "1000")},
 		Explain: explain("A sender that moves a message to another path cuts it anew; the pieces of the two divisions do not fit together.",
 			"Two of three fragments of an echo; then the whole of another echo under the same mid and a higher frag_id, divided in the same way "+
 				"or another. The reply has the data of the second.",

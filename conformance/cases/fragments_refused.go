@@ -64,7 +64,8 @@ func onlyExerciseOrAck(frames []*peer.Received) bool {
 func inconsistentFragments() conformance.Case {
 	return conformance.Case{
 		ID: "XC-0731", Title: "A request with inconsistent fragments is refused at the first one that shows it.",
-		Proves: []string{"XTMP-FRG-020", "XTMP-MSG-069", "XTMP-MSG-071"}, Touches: []string{"XTMP-FRG-005", "XTMP-FRG-006"}, Control: controlFragments,
+		Proves:  []string{"XTMP-FRG-020", "XTMP-MSG-069", "XTMP-MSG-071"},
+		Touches: []string{"XTMP-FRG-005", "XTMP-FRG-006"}, Control: controlFragments,
 		Expect: turnsDown("MALFORMED", "XTMP-FRG-020"), Params: []conformance.Param{param("defect", inconsistencies()...)},
 		Explain: explain("A receiver that joins what does not fit together delivers a message that nobody sent.",
 			"Fragments of an echo that break one rule of 8.11, then the ones that are missing, and a PING.",
@@ -101,8 +102,8 @@ func leastTotal() conformance.Case {
 		ID: "XC-0732", Title: "A request of which one fragment shows that it is too long is refused at that fragment.",
 		Proves: []string{"XTMP-FRG-021", "XTMP-MSG-069", "XTMP-MSG-071"}, Control: controlFragments,
 		Expect: turnsDown("PAYLOAD_TOO_LARGE", "XTMP-FRG-021"),
-		Params: []conformance.Param{param("fragment", "512 of 129", "513 of 129", "32768 of 3", "65535 of 3", "65536 of 2", "last 1 of 129", "last 1000 of 67",
-			"512 of 65535")},
+		Params: []conformance.Param{param("fragment",
+			"512 of 129", "513 of 129", "32768 of 3", "65535 of 3", "65536 of 2", "last 1 of 129", "last 1000 of 67", "512 of 65535")},
 		Explain: explain("One fragment tells how long the message will be at least; nobody has to take in what he will refuse.",
 			"One fragment, not the last or the last, of a message whose least possible total is above 65 536 bytes.",
 			"the total is judged when it is complete", "(count − 1) × size is taken for the total, without the one byte more",
@@ -133,11 +134,13 @@ func discardedOneWay() conformance.Case {
 		Expect: conformance.Expect{
 			Strict: []conformance.Reaction{conformance.Row(conformance.Ignored(), "XTMP-FRG-022")},
 			Tolerated: []conformance.Reaction{
-				conformance.Row(conformance.ErrorFrame(code("MALFORMED"), conformance.ScopeMessage), "an Error that nobody asked for, with the session kept"),
+				conformance.Row(conformance.ErrorFrame(code("MALFORMED"), conformance.ScopeMessage), "nobody asked, and the session is kept"),
 			},
 			Forbidden: ignores("XTMP-FRG-022").Forbidden,
 		},
-		Params: []conformance.Param{param("defect", append(inconsistencies(), "512 of 129", "last 1 of 129", "65536 of 2")...), param("times", "1", "6")},
+		Params: []conformance.Param{
+			param("defect", append(inconsistencies(), "512 of 129", "last 1 of 129", "65536 of 2")...), param("times", "1", "6"),
+		},
 		Explain: explain("What wants no answer gets none; but its memory is given back, and nothing of it is remembered.",
 			"Fragments without mid that break a rule of 8.11 or would make too long a message, once or six times; then four messages in fragments "+
 				"whose fragments take turns, which are put together.",
@@ -197,7 +200,8 @@ func reassemblyTimeout() conformance.Case {
 		Proves: []string{"XTMP-FRG-019"}, Touches: []string{"XTMP-TMR-003", "XTMP-TMR-004"}, Timer: "T_REASSEMBLY",
 		Labels: []string{conformance.LabelSlow}, Control: controlFragments, Expect: closes("XTMP-FRG-019"),
 		Params: []conformance.Param{param("mid", "yes", "no"), param("then", "nothing", "a new fragment", "a repeated one")},
-		Explain: explain("On TCP nothing gets lost; a message that does not go on is one that its sender forgot, and its memory is held for nothing.",
+		Explain: explain("On TCP nothing gets lost; a message that does not go on is one that its sender forgot, and its memory is "+
+			"held for nothing.",
 			"One of three fragments, and PINGs; some seconds later another one, the same once more, or nothing. The time is counted from the "+
 				"last fragment that was new.",
 			"the timer starts with the first fragment", "any frame starts it anew", "messages without mid have no timer"),

@@ -72,7 +72,8 @@ func repeatedWhileExecuting() conformance.Case {
 	return conformance.Case{
 		ID: "XC-0681", Title: "A request that comes again while it is executed has one reply.",
 		Proves: []string{"XTMP-MSG-001", "XTMP-MSG-020"}, Expect: accepts(), Timer: "T_REKEY_GAP_MIN",
-		Explain: explain("A message is complete when it arrived, and not when it was answered; in between lies the time in which a second one hurts.",
+		Explain: explain("A message is complete when it arrived, and not when it was answered; in between lies the time in which a "+
+			"second one hurts.",
 			"A delay, and before it is answered an echo under its mid, which is acknowledged; then the one reply, which is that of the delay.",
 			"mids are recorded when the reply is sent", "the second body takes the place of the first"),
 		Run: func(x *conformance.Exchange) {
@@ -95,7 +96,8 @@ func fragmentOfComplete() conformance.Case {
 		ID: "XC-0682", Title: "A fragment under a mid that is complete is acknowledged and ignored, whatever its fields.",
 		Proves: []string{"XTMP-MSG-052"}, Touches: []string{"XTMP-MSG-019"}, Control: controlEcho, Expect: ignores("XTMP-MSG-052"),
 		Params: []conformance.Param{
-			param("first", "whole", "fragments", "refused"), param("fragment", "good", "count 0", "index 9 of 3", "empty", "other frag_id", "other type"),
+			param("first", "whole", "fragments", "refused"), param("fragment", "good", "count 0", "index 9 of 3", "empty", "other frag_id",
+				"other type"),
 		},
 		Explain: explain("After a refusal the rest of a message is still on its way; it must not begin a message that nobody ends.",
 			"A request in one frame, in fragments, or one that is refused at its first fragment; then a fragment under its mid.",
@@ -213,7 +215,8 @@ func knownWithoutMidInFragments() conformance.Case {
 		Expect: fails(conformance.ErrorFrame(code("MALFORMED"), conformance.ScopeMessage), "XTMP-MSG-054"),
 		Params: []conformance.Param{param("order", "ascending", "descending")},
 		Explain: explain("Only the body tells a sink; what is wrong shows at the frame that completes the message.",
-			"A sink in three fragments without mid, which is swallowed; then an echo in three fragments without mid. The Error names the last frame.",
+			"A sink in three fragments without mid, which is swallowed; then an echo in three fragments without mid. The Error names the "+
+				"last frame.",
 			"fragments without mid are dropped", "the Error names the first frame, or comes at once"),
 		Run: func(x *conformance.Exchange) {
 			s := session(x)
@@ -249,7 +252,10 @@ func pushFromClient() conformance.Case {
 		ID: "XC-0686", Title: "A push of a known type from a client is a violation.",
 		Proves: []string{"XTMP-MSG-056"}, Touches: []string{"XTMP-FLG-017"}, Control: controlEcho,
 		Expect: violates("PROTOCOL_VIOLATION", "XTMP-MSG-056"),
-		Params: []conformance.Param{param("flags", "STREAMING", "STREAMING+PRIORITY", "STREAMING+FRAGMENT", "STREAMING+COMPRESSED"), param("body", "echo", "stream", "empty")},
+		Params: []conformance.Param{
+			param("flags", "STREAMING", "STREAMING+PRIORITY", "STREAMING+FRAGMENT", "STREAMING+COMPRESSED"),
+			param("body", "echo", "stream", "empty"),
+		},
 		Explain: explain("Only a server pushes; a client that does has lost its role.",
 			"A frame of type 0x70 with STREAMING.",
 			"pushes are ignored whatever their type", "a push is executed as a request", "an Error of scope 0 is sent"),
@@ -333,7 +339,8 @@ func bodyTooLong() conformance.Case {
 		Params: []conformance.Param{param("bytes", "65537", "65591", "65592"), param("op", "echo", "sink", "unknown")},
 		Explain: explain("The frame has room for a prologue of every kind; a body that uses that room is longer than any message may be.",
 			"A request in one frame, within the limit of frames, whose body has more than 65 536 bytes.",
-			"the limit of frames is taken for that of bodies", "the session is ended, as for a frame that is too long", "the body is looked at first"),
+			"the limit of frames is taken for that of bodies", "the session is ended, as for a frame that is too long",
+			"the body is looked at first"),
 		Run: func(x *conformance.Exchange) {
 			s := session(x)
 			op := uint8(99)

@@ -115,7 +115,8 @@ func source() conformance.Case {
 		ID: "XC-0654", Title: "Source is answered with n bytes, byte i of which is i mod 251.",
 		Proves: []string{"XTMP-PRB-006", "XTMP-PRB-007", "XTMP-PRB-014"}, Expect: accepts(),
 		Params: []conformance.Param{param("n", "0", "1", "250", "251", "252", "65536", "262136", "262137", "524280", "524281", "1000000")},
-		Explain: explain("The bytes can be computed by both ends, so that a lost or exchanged fragment shows; 262 136 is the last n that fits one frame.",
+		Explain: explain("The bytes can be computed by both ends, so that a lost or exchanged fragment shows; 262 136 is the last n "+
+			"that fits one frame.",
 			"A source of n bytes; the reply is put together and compared byte by byte.",
 			"the pattern starts anew in each fragment", "the pattern is i mod 256", "the 8 bytes before the data are forgotten when it is cut"),
 		Run: func(x *conformance.Exchange) {
@@ -128,14 +129,11 @@ func source() conformance.Case {
 	}
 }
 
-// manyBytes is what a case may receive that asks for the longest reply, or two.
-const manyBytes = 48 << 20
-
 func longestSource() conformance.Case {
 	return conformance.Case{
 		ID: "XC-0655", Title: "The longest source is answered whole.",
 		Proves: []string{"XTMP-PRB-014", "XTMP-LIM-013"}, Touches: []string{"XTMP-FRG-007"}, Expect: accepts(),
-		Disruptive: true, Receives: manyBytes,
+		Disruptive: true, Bulk: true,
 		Explain: explain("A limit that cannot be reached is another limit.",
 			"A source of 16 777 208 bytes, which makes a body of exactly the message limit; it is read without a pause.",
 			"the limit is applied to the data", "the reply is made in memory that runs out"),

@@ -73,9 +73,11 @@ func stream() conformance.Case {
 		},
 		Expect: accepts(),
 		Params: []conformance.Param{param("n", "0", "1", "2", "100"), param("bytes", "0", "16", "65528")},
-		Explain: explain("Pushes are the one thing that a server sends unasked; a client finds its subscription by a number that it must know before.",
+		Explain: explain("Pushes are the one thing that a server sends unasked; a client finds its subscription by a number that it "+
+			"must know before.",
 			"A stream of n pushes with so many bytes of data, then a PING.",
-			"the first push overtakes the reply", "n is counted from 0", "the reply and the pushes are sent by two parts that do not know each other"),
+			"the first push overtakes the reply", "n is counted from 0",
+			"the reply and the pushes are sent by two parts that do not know each other"),
 		Run: func(x *conformance.Exchange) {
 			s := session(x)
 			n, data := x.ParamInt("n"), x.Entropy("data").Bytes(x.ParamInt("bytes"))
@@ -151,8 +153,9 @@ func slowReader() conformance.Case {
 	return conformance.Case{
 		ID: "XC-0673", Title: "Pushes wait for a client that does not read, and none is dropped.",
 		Proves: []string{"XTMP-PRB-023", "XTMP-PRB-021"}, Touches: []string{"XTMP-MSG-063"}, Expect: accepts(),
-		Disruptive: true, Receives: manyBytes,
-		Explain: explain("A diagnosis that loses what it measures is none; and a server that buffers for a slow reader without bound is killed by one.",
+		Disruptive: true, Bulk: true,
+		Explain: explain("A diagnosis that loses what it measures is none; and a server that buffers for a slow reader without bound "+
+			"is killed by one.",
 			"A stream whose pushes are more than the transport takes; nothing is read for a while, then everything.",
 			"a full queue drops pushes", "the session is ended when its queue is full", "all pushes are queued at once"),
 		Run: func(x *conformance.Exchange) {
@@ -175,7 +178,7 @@ func slowReader() conformance.Case {
 func streamAndRequests() conformance.Case {
 	return conformance.Case{
 		ID: "XC-0674", Title: "Requests are answered while a stream runs, and a push takes no answer.",
-		Proves: []string{"XTMP-PRB-021"}, Touches: []string{"XTMP-MSG-001"}, Expect: accepts(), Receives: manyBytes,
+		Proves: []string{"XTMP-PRB-021"}, Touches: []string{"XTMP-MSG-001"}, Expect: accepts(), Bulk: true,
 		Explain: explain("A subscription is not a conversation; the session stays free for everything else.",
 			"A stream of a thousand pushes, and ten echoes behind it in the same write; no push is acknowledged.",
 			"the stream is sent where requests are read", "the server waits for Acks of pushes"),

@@ -66,12 +66,25 @@ func told(x *conformance.Exchange, r *peer.Received) (conformance.Observation, b
 		return observe(x, r.Error(), conformance.BudgetReply), true
 	case r.Slot == peer.SlotClear && r.Type() != typeHandshakeAck: // such as our own frame
 		return conformance.Malformed("a clear frame that no server sends: " + r.Name), true
-	case r.Slot == peer.SlotPath && r.Type() >= 0x80: // exercising frames [XTMP-TYP-002]
+	case anytime(r):
 		return conformance.Observation{}, false
 	}
 	o := conformance.Accepted()
 	o.Detail = "the peer sent " + r.Name
 	return o, true
+}
+
+// anytime reports whether a server may send the frame whenever it likes: one that
+// exercises an extension type [XTMP-TYP-002], or a REKEY_REQUEST [XTMP-RKY-014].
+func anytime(r *peer.Received) bool {
+	if r.Slot != peer.SlotPath || r.Error() != nil {
+		return false
+	}
+	body := []byte(nil)
+	if r.Plaintext != nil {
+		body = r.Plaintext.Body
+	}
+	return r.Type() >= 0x80 || r.Type() == typeHeartbeat && len(body) > 0 && body[0] == peer.RekeyRequest
 }
 
 // judgeClosed judges a peer that has to close silently. Nothing is sent behind

@@ -60,15 +60,15 @@ func edits(list ...func(*peer.Draft)) []func(*peer.Draft) { return list }
 // plainTwofolds need no inflation. Where a fifth incomplete message is named, four
 // have begun.
 func plainTwofolds() []twofold {
-	f := flag("FRAGMENT")
+	f, piece := flag("FRAGMENT"), make([]byte, 512)
 	return []twofold{
-		{name: "unknown type, inconsistent", code: "UNSUPPORTED_TYPE", kind: typeUnknown, flags: f, body: make([]byte, 512), edits: edits(fragment(9, 3))},
+		{name: "unknown type, inconsistent", code: "UNSUPPORTED_TYPE", kind: typeUnknown, flags: f, body: piece, edits: edits(fragment(9, 3))},
 		{name: "unknown type, too long", code: "UNSUPPORTED_TYPE", kind: typeUnknown, body: make([]byte, 65_537)},
-		{name: "unknown type, fifth", code: "UNSUPPORTED_TYPE", kind: typeUnknown, flags: f, body: make([]byte, 512), edits: edits(fragment(0, 3))},
-		{name: "inconsistent, too long", code: "MALFORMED", flags: f, body: make([]byte, 512), edits: edits(fragment(200, 200))},
-		{name: "inconsistent, fifth", code: "MALFORMED", flags: f, body: make([]byte, 512), edits: edits(fragment(3, 3))},
-		{name: "too long, fifth", code: "PAYLOAD_TOO_LARGE", flags: f, body: make([]byte, 512), edits: edits(fragment(0, 200))},
-		{name: "too long, malformed", code: "PAYLOAD_TOO_LARGE", body: make([]byte, 65_537)[:65_537:65_537]},
+		{name: "unknown type, fifth", code: "UNSUPPORTED_TYPE", kind: typeUnknown, flags: f, body: piece, edits: edits(fragment(0, 3))},
+		{name: "inconsistent, too long", code: "MALFORMED", flags: f, body: piece, edits: edits(fragment(200, 200))},
+		{name: "inconsistent, fifth", code: "MALFORMED", flags: f, body: piece, edits: edits(fragment(3, 3))},
+		{name: "too long, fifth", code: "PAYLOAD_TOO_LARGE", flags: f, body: piece, edits: edits(fragment(0, 200))},
+		{name: "too long, malformed", code: "PAYLOAD_TOO_LARGE", body: make([]byte, 65_537)},
 	}
 }
 
@@ -91,7 +91,8 @@ func refusalCase(
 				conformance.Row(conformance.ErrorFrame(conformance.AnyCode, conformance.AnyScope), "another refusal comes first")),
 		},
 		Params: []conformance.Param{param("faults", namesOf(list)...)},
-		Explain: explain("Two servers that judge in another order tell a client different things about the same message, and one of them makes it "+
+		Explain: explain("Two servers that judge in another order tell a client different things about the same message, and one of "+
+			"them makes it "+
 			"try again in vain.", sends,
 			"the body is inflated or looked at before load is judged", "fragments are joined before they are refused",
 			"the count of incomplete messages is judged first"),
@@ -117,11 +118,11 @@ func refusalCase(
 
 // compressedTwofolds are for a server that inflates.
 func compressedTwofolds() []twofold {
-	c, f := flag("COMPRESSED"), flag("FRAGMENT")
+	c, f, piece := flag("COMPRESSED"), flag("FRAGMENT"), make([]byte, 512)
 	return []twofold{
-		{name: "inconsistent, original_len", code: "MALFORMED", flags: c | f, body: make([]byte, 512), edits: edits(fragment(0, 1), originally(1<<20))},
+		{name: "inconsistent, original_len", code: "MALFORMED", flags: c | f, body: piece, edits: edits(fragment(0, 1), originally(1<<20))},
 		{name: "too long, original_len", code: "PAYLOAD_TOO_LARGE", flags: c, body: make([]byte, 65_537), edits: edits(originally(1 << 20))},
-		{name: "original_len, fifth", code: "DECOMPRESS_LIMIT", flags: c | f, body: make([]byte, 512), edits: edits(fragment(0, 3), originally(1<<20))},
+		{name: "original_len, fifth", code: "DECOMPRESS_LIMIT", flags: c | f, body: piece, edits: edits(fragment(0, 3), originally(1<<20))},
 		{name: "original_len, no stream", code: "DECOMPRESS_LIMIT", flags: c, body: []byte{0xFF}, edits: edits(originally(1 << 20))},
 		{name: "no stream, malformed", code: "DECOMPRESS_LIMIT", flags: c, body: []byte{0xFF}, edits: edits(originally(1))},
 	}
@@ -135,11 +136,11 @@ func firstFrameRefusalsCompressed() conformance.Case {
 
 // fullTwofolds come when as many requests are unanswered as may be.
 func fullTwofolds() []twofold {
-	f := flag("FRAGMENT")
+	f, piece := flag("FRAGMENT"), make([]byte, 512)
 	return []twofold{
 		{name: "too long, limit", code: "PAYLOAD_TOO_LARGE", body: make([]byte, 65_537)},
-		{name: "inconsistent, limit", code: "MALFORMED", flags: f, body: make([]byte, 512), edits: edits(fragment(3, 3))},
-		{name: "least total, limit", code: "PAYLOAD_TOO_LARGE", flags: f, body: make([]byte, 512), edits: edits(fragment(0, 200))},
+		{name: "inconsistent, limit", code: "MALFORMED", flags: f, body: piece, edits: edits(fragment(3, 3))},
+		{name: "least total, limit", code: "PAYLOAD_TOO_LARGE", flags: f, body: piece, edits: edits(fragment(0, 200))},
 		{name: "limit, unknown type", code: "RATE_LIMITED", kind: typeUnknown},
 		{name: "limit, malformed", code: "RATE_LIMITED", body: []byte{1}},
 		{name: "limit, unknown op", code: "RATE_LIMITED", body: probeBody(200, 0, nil)},
@@ -170,7 +171,8 @@ func fullServerRefusalsCompressed() conformance.Case {
 		{name: "limit, no stream", code: "RATE_LIMITED", flags: flag("COMPRESSED"), body: []byte{0xFF}, edits: edits(originally(100))},
 	}
 	c := refusalCase("XC-0773", "Of a compressed request original_len is judged before load, and load before inflation.", list,
-		"As many delays as max_inflight says, and a compressed request with a fault. A server that does not announce that it inflates is not asked.",
+		"As many delays as max_inflight says, and a compressed request with a fault. A server that does not announce that it "+
+			"inflates is not asked.",
 		controlInflates, func(x *conformance.Exchange) *peer.Session {
 			inflating(x)
 			return full(x)

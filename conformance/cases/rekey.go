@@ -116,7 +116,8 @@ func rekeyBeforeRetirement() conformance.Case {
 	return conformance.Case{
 		ID: "XC-0602", Title: "A RekeyInit right behind the frame that confirms the rekey before is answered.",
 		Proves: []string{"XTMP-RKY-027"}, Touches: []string{"XTMP-RKY-026"}, Expect: accepts(), Timer: "T_REKEY_GAP",
-		Explain: explain("The server keeps the old root for T_RETIRE; a client whose confirmation came late may begin the next rekey before that.",
+		Explain: explain("The server keeps the old root for T_RETIRE; a client whose confirmation came late may begin the next rekey "+
+			"before that.",
 			"RekeyInit; T_REKEY_GAP passes; the PING under the new keys and the next RekeyInit in one write.",
 			"the old root is taken for a rekey in flight", "the second rekey is derived from the root that was to be erased",
 			"the gap is counted from the confirmation and not from RekeyInit"),

@@ -92,8 +92,11 @@ func secondRekeyInFlight() conformance.Case {
 func rekeyRepeated() conformance.Case {
 	return conformance.Case{
 		ID: "XC-0623", Title: "A RekeyInit under a mid that is complete is acknowledged and has no other effect.",
-		Proves: []string{"XTMP-MSG-020"}, Touches: []string{"XTMP-RKY-024", "XTMP-MSG-019"}, Control: controlRekey, Expect: ignores("XTMP-MSG-020"),
-		Params: []conformance.Param{param("when", "in flight", "after the switch"), param("again", "same", "other", "malformed", "other hs_type")},
+		Proves:  []string{"XTMP-MSG-020"},
+		Touches: []string{"XTMP-RKY-024", "XTMP-MSG-019"}, Control: controlRekey, Expect: ignores("XTMP-MSG-020"),
+		Params: []conformance.Param{
+			param("when", "in flight", "after the switch"), param("again", "same", "other", "malformed", "other hs_type"),
+		},
 		Explain: explain("What was dealt with is dealt with; a second RekeyResp would give the two ends different keys.",
 			"A rekey, and a second frame of type 0x01 under the mid of its RekeyInit while it is in flight or after it; then a PING.",
 			"a rekey is judged before its mid", "RekeyResp is sent again"),
@@ -165,7 +168,7 @@ func orderOfRekeyRefusals() conformance.Case {
 			},
 			Forbidden: violates("UNEXPECTED_MESSAGE").Forbidden,
 		},
-		Params: []conformance.Param{param("besides hs_type", "length", "epoch", "mid", "X25519", "ML-KEM")},
+		Params: []conformance.Param{param("besides hs_type", "length", "empty body", "epoch", "mid", "X25519", "ML-KEM")},
 		Explain: explain("Two servers that judge in another order tell a client different things about the same frame.",
 			"A frame of type 0x01 with a good envelope, an hs_type that is not that of RekeyInit, and a second fault that comes later in the order.",
 			"the body is decoded before hs_type is judged"),
@@ -185,6 +188,8 @@ func orderOfRekeyRefusals() conformance.Case {
 			switch x.Param("besides hs_type") {
 			case "length":
 				d.Plaintext.Body = make([]byte, 3)
+			case "empty body": // an envelope with a total_len of 0 is a good one [XTMP-ENV-010, XTMP-ENV-011]
+				d.Plaintext.Body = nil
 			case "mid":
 				withoutMid(d)
 			}

@@ -57,6 +57,7 @@ func (noLimits) Admit(netip.Addr) bool                        { return true }
 func (noLimits) Settle(netip.Addr)                            {}
 func (noLimits) Leave(netip.Addr, bool)                       {}
 func (noLimits) Hold(netip.Addr, int) bool                    { return true }
+func (noLimits) Retain(netip.Addr, int) bool                  { return true }
 
 // peer is a server session on one end of a pipe. It answers Probe.
 type peer struct {

@@ -14,8 +14,10 @@ type Limits struct {
 	ConnectionsPerClient int // established connections of one source without a wallet: 10
 	FirstFrameRate       int // first frames per second of one source, on average: 50
 	FirstFrameBurst      int // first frames of one source at once: 100
-	ReceiveMemory        int // bytes of incomplete frames of all sources: 256 MiB, half of it for sources without a session
-	ReceivePerSource     int // bytes of incomplete frames of one source: 32 MiB
+	// Bytes of incomplete frames and messages of all sources: 256 MiB, half of it for
+	// sources without a session; as much again of complete requests that wait.
+	ReceiveMemory    int
+	ReceivePerSource int // bytes of incomplete frames of one source: 32 MiB
 }
 
 func (l Limits) withDefaults() Limits {
@@ -42,6 +44,7 @@ type Limiter struct {
 	halfOpen int
 	memory   int
 	strange  int // of memory, that of sources without a session
+	retained int // bytes of requests that are complete and unanswered
 	sources  map[netip.Addr]held
 	buckets  map[netip.Addr]time.Duration // when the bucket of a source is full again
 	sweepAt  int                          // number of buckets at which full ones are dropped
@@ -52,6 +55,7 @@ type held struct {
 	open               int32 // connections, from acceptance until they are closed
 	halfOpen, sessions int32
 	memory             int
+	retained           int
 }
 
 // NewLimiter returns a Limiter that holds nothing.
@@ -201,6 +205,21 @@ func (l *Limiter) Hold(a netip.Addr, n int) bool {
 		if l.strange += n; l.limits.ReceiveMemory >= 0 {
 			ok = ok && !reached(l.strange, l.limits.ReceiveMemory/2)
 		}
+	})
+	return ok
+}
+
+// retainFactor bounds the requests that a source has complete and unanswered, in
+// units of its receive memory: what one session may have unanswered, twice.
+const retainFactor = 2
+
+// Retain implements session.Admission.
+func (l *Limiter) Retain(a netip.Addr, n int) bool {
+	l.retained += n
+	ok := !reached(l.retained, l.limits.ReceiveMemory)
+	l.change(a, func(h *held) {
+		h.retained += n
+		ok = ok && (l.limits.ReceivePerSource < 0 || h.retained <= retainFactor*l.limits.ReceivePerSource)
 	})
 	return ok
 }

@@ -92,7 +92,7 @@ return`,
 	{
 		Name: "impatient", Requirement: "XTMP-HBT-017",
 		Description: "A session ends after three seconds of silence.",
-		Edit:        Edit{File: sessionGo, At: "s.rotation.interval = never", After: "s.idleTimeout = 3 * time.Second"},
+		Edit:        Edit{File: sessionGo, At: "cfg.Server.Admission.Enter(source)", After: "s.idleTimeout = 3 * time.Second"},
 	},
 	{
 		Name: "pings-at-once", Requirement: "XTMP-HBT-023",

@@ -5,12 +5,12 @@ var flowMutants = []Mutant{
 	{
 		Name: "no-limit-of-requests", Requirement: "XTMP-MSG-024",
 		Description: "Requests beyond max_inflight are executed.",
-		Edit:        Edit{File: incomingGo, If: "s.in.requests >= limit || s.in.bytes+size > inflightBytes", Unless: "true"},
+		Edit:        Edit{File: incomingGo, If: "s.requests >= limit || s.requestBytes+size > inflightBytes", Unless: "true"},
 	},
 	{
 		Name: "patient-with-requests", Requirement: "XTMP-MSG-025",
 		Description: "Requests beyond twice max_inflight are refused, and the session goes on.",
-		Edit:        Edit{File: incomingGo, If: "s.in.requests >= 2*limit || s.in.bytes+size > 2*inflightBytes", Unless: "true"},
+		Edit:        Edit{File: incomingGo, If: "s.requests >= 2*limit || s.requestBytes+size > 2*inflightBytes", Unless: "true"},
 	},
 	{
 		Name: "inflation-before-size", Requirement: "XTMP-MSG-069",

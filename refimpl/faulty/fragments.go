@@ -75,12 +75,12 @@ flags |= wire.FlagPriority
 	{
 		Name: "ignores-newer-frag-id", Requirement: "XTMP-FRG-017",
 		Description: "A fragment with a higher frag_id joins those before.",
-		Edit:        Edit{File: fragmentGo, If: "i >= 0 && s.partials[i].fragID != pro.FragID", Unless: "pro.FragID > s.partials[i].fragID"},
+		Edit:        Edit{File: fragmentGo, At: "case pro.FragID > held.fragID:", New: "case pro.FragID > held.fragID && !$on:"},
 	},
 	{
 		Name: "ignores-older-frag-id", Requirement: "XTMP-FRG-018",
 		Description: "A fragment with a lower frag_id joins those of the newest.",
-		Edit:        Edit{File: fragmentGo, If: "i >= 0 && s.partials[i].fragID != pro.FragID", Unless: "pro.FragID < s.partials[i].fragID"},
+		Edit:        Edit{File: fragmentGo, At: "case pro.FragID < held.fragID:", New: "case pro.FragID < held.fragID && !$on:"},
 	},
 	{
 		Name: "waits-for-fragments", Requirement: "XTMP-FRG-019", Slow: true,

@@ -131,14 +131,14 @@ var finishMutants = []Mutant{
 		Description: "A PING precedes HandshakeDone.",
 		Edit: Edit{
 			File:   serverGo,
-			At:     "pro := wire.Prologue{Mid: s.out.window.next()}",
+			At:     "pro := wire.Prologue{Mid: s.out.next(&s.ring)}",
 			Before: "p.raw = s.seal(now, p, p.raw, wire.TypeHeartbeat, 0, nil, []byte{0})",
 		},
 	},
 	{
 		Name: "handshake-done-mid-2", Requirement: "XTMP-HSK-054",
 		Description: "HandshakeDone has mid 2.",
-		Edit:        Edit{File: serverGo, At: "pro := wire.Prologue{Mid: s.out.window.next()}", After: "pro.Mid = 2"},
+		Edit:        Edit{File: serverGo, At: "pro := wire.Prologue{Mid: s.out.next(&s.ring)}", After: "pro.Mid = 2"},
 	},
 	{
 		Name: "address-token", Requirement: "XTMP-HSK-055",

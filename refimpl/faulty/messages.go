@@ -31,7 +31,7 @@ m.typ++
 	{
 		Name: "skips-mids", Requirement: "XTMP-MSG-011",
 		Description: "Every other mid is left out.",
-		Edit:        Edit{File: sendGo, At: "m.mid = s.out.window.next()", After: "m.mid = s.out.window.next()"},
+		Edit:        Edit{File: sendGo, At: "m.mid = s.out.next(&s.ring)", After: "m.mid = s.out.next(&s.ring)"},
 	},
 	{
 		Name: "ignores-mid-window", Requirement: "XTMP-MSG-013",
@@ -359,7 +359,7 @@ return s.seal(now, p, dst, wire.TypeAck, 0, nil, ack)`,
 		Description: "An Ack of what was acknowledged before is a violation.",
 		Edit: Edit{
 			File: dispatchGo,
-			At:   "s.out.ack(largest)",
+			At:   "s.out.ack(s.ring, largest)",
 			Before: `
 if largest+1 < s.out.ackedTo {
 s.violation(now, p, "old Ack")
@@ -382,6 +382,6 @@ err = wire.ErrAck
 	{
 		Name: "acks-acks", Requirement: "XTMP-ACK-009",
 		Description: "An Ack is acknowledged.",
-		Edit:        Edit{File: dispatchGo, At: "s.out.ack(largest)", Before: "p.ackEventually(now)"},
+		Edit:        Edit{File: dispatchGo, At: "s.out.ack(s.ring, largest)", Before: "p.ackEventually(now)"},
 	},
 }

@@ -26,6 +26,16 @@ func sources(t *testing.T) map[string]string {
 
 func TestEveryEditApplies(t *testing.T) {
 	src := sources(t)
+	for _, m := range Mutants() { // each alone, so that one run names all that have gone stale
+		if _, err := Overlay([]Mutant{m}, nil, src); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, v := range Zoo() {
+		if _, err := Overlay(nil, []Variant{v}, src); err != nil {
+			t.Error(err)
+		}
+	}
 	changed, err := Overlay(Mutants(), Zoo(), src)
 	if err != nil {
 		t.Fatal(err)

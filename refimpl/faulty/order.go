@@ -273,6 +273,6 @@ return
 	{
 		Name: "keeps-anchor", Requirement: "XTMP-TIM-015",
 		Description: "A rekey leaves the anchor where it was.",
-		Edit:        Edit{File: rekeyGo, At: "p.anchor(now, h.Timestamp) // [XTMP-TIM-012]", Instead: "_ = h"},
+		Edit:        Edit{File: rekeyGo, At: "p.anchor(now, h.Timestamp) // [XTMP-TIM-015]", Instead: "_ = h"},
 	},
 }

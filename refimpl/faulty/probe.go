@@ -135,7 +135,7 @@ dst[n-1] ^= 1
 	{
 		Name: "fails-with-cut-codes", Requirement: "XTMP-PRB-017",
 		Description: "fail takes the low 16 bits of arg.",
-		Edit:        Edit{File: probeGo, If: "r.Arg > 0xffff", Unless: "true"},
+		Edit:        Edit{File: probeGo, If: "r.Arg > codeMax", Unless: "true"},
 	},
 	{
 		Name: "delays-half", Requirement: "XTMP-PRB-018",

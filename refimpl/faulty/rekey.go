@@ -128,7 +128,7 @@ s.next`,
 	{
 		Name: "waits-for-rekey", Requirement: "XTMP-RKY-031", Slow: true,
 		Description: "A rekey may stay unconfirmed for ever.",
-		Edit:        Edit{File: rekeyGo, At: "return r.began + rekeyTimeout", Before: "return never"},
+		Edit:        Edit{File: rekeyGo, At: "return min(r.began+rekeyTimeout, s.keyLimitAt())", Before: "return never"},
 	},
 }
 

@@ -174,8 +174,8 @@ var zooMessages = []Variant{
 				File: serverGo,
 				At:   "s.event(Event{Kind: EventEstablished})",
 				After: `
-odd := wire.Prologue{Mid: s.out.window.next()}
-s.out.window.sealed(odd.Mid, 1)
+odd := wire.Prologue{Mid: s.out.next(&s.ring)}
+*s.ring.at(odd.Mid) = 1
 p.raw = s.seal(now, p, p.raw, 0xef, wire.FlagRequiresAck, &odd, make([]byte, 56))`,
 			},
 		},

@@ -89,6 +89,9 @@ type Admission interface {
 	// Hold says that receive memory grew by n bytes, or shrank if n is negative.
 	// It reports whether all is within the limits.
 	Hold(source netip.Addr, n int) bool
+	// Retain says likewise that bodies of complete requests are kept, or no longer,
+	// until their reply.
+	Retain(source netip.Addr, n int) bool
 }
 
 // Validate fills in defaults and refuses what cannot work.

@@ -40,8 +40,8 @@ func TestEndedSession(t *testing.T) {
 // TestClientRetains: a client's memory is its own.
 func TestClientRetains(t *testing.T) {
 	k := newTalk(t, nil)
-	before := k.admission.memory
-	if !k.client.Retain(1<<30) || k.admission.memory != before {
+	before := k.admission.retained
+	if !k.client.Retain(1<<30) || k.admission.retained != before {
 		t.Error("a client's memory is counted at the server")
 	}
 }

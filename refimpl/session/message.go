@@ -115,14 +115,14 @@ func (s *Session) Push(now Now, t wire.MessageType, subID uint32, n uint64, head
 }
 
 // Retain counts n bytes that the application keeps of the peer's messages beyond
-// Deliver as receive memory. It reports false if the limits do not allow them;
+// Deliver. It reports false if the limits do not allow them;
 // then they are not counted. The end of the session gives everything back.
 func (s *Session) Retain(n int) bool {
 	if s.role == Client {
 		return true
 	}
-	if !s.cfg.Server.Admission.Hold(s.source, n) {
-		s.cfg.Server.Admission.Hold(s.source, -n)
+	if !s.cfg.Server.Admission.Retain(s.source, n) {
+		s.cfg.Server.Admission.Retain(s.source, -n)
 		return false
 	}
 	s.retained += n
@@ -132,7 +132,7 @@ func (s *Session) Retain(n int) bool {
 // Release gives back what Retain has counted.
 func (s *Session) Release(n int) {
 	if s.role == Server && s.open() {
-		s.cfg.Server.Admission.Hold(s.source, -n)
+		s.cfg.Server.Admission.Retain(s.source, -n)
 		s.retained -= n
 	}
 }

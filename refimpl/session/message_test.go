@@ -247,13 +247,13 @@ func TestHeldRequests(t *testing.T) {
 	if len(k.atServer.got) != 2 || len(k.server.held) != 2 {
 		t.Errorf("%d executed, %d held, want 2 and 2", len(k.atServer.got), len(k.server.held))
 	}
-	memory := k.admission.memory
+	memory := k.admission.retained
 	k.settle()
 	if len(k.atClient.got) != 4 {
 		t.Errorf("%d replies, want 4", len(k.atClient.got))
 	}
-	if memory != 2 || k.admission.memory != 0 {
-		t.Errorf("memory %d while two bytes are held, then %d", memory, k.admission.memory)
+	if memory != 2 || k.admission.retained != 0 {
+		t.Errorf("memory %d while two bytes are held, then %d", memory, k.admission.retained)
 	}
 }
 

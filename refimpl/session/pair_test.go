@@ -19,9 +19,9 @@ const wall = 1_790_000_000_000_000
 
 // openAdmission lets everybody in and counts.
 type openAdmission struct {
-	full                  bool
-	wait                  time.Duration
-	half, settled, memory int
+	full                            bool
+	wait                            time.Duration
+	half, settled, memory, retained int
 }
 
 func (a *openAdmission) Enter(netip.Addr) { a.half++ }
@@ -37,6 +37,11 @@ func (a *openAdmission) Leave(_ netip.Addr, settled bool) {
 	} else {
 		a.half--
 	}
+}
+
+func (a *openAdmission) Retain(_ netip.Addr, n int) bool {
+	a.retained += n
+	return a.retained < 256<<20
 }
 
 func (a *openAdmission) Hold(_ netip.Addr, n int) bool {

@@ -200,7 +200,7 @@ func (s *Session) eraseMessages(now Now) {
 		s.unreserve(q)
 	}
 	if s.retained != 0 {
-		s.cfg.Server.Admission.Hold(s.source, -s.retained)
+		s.cfg.Server.Admission.Retain(s.source, -s.retained)
 	}
 	for _, q := range []*queue{&s.priority, &s.ordinary} {
 		for m := q.head; m != nil; m = q.head {

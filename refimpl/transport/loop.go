@@ -174,12 +174,12 @@ func (l *loop) run() error {
 		if err != nil && !errors.Is(err, unix.EINTR) {
 			return os.NewSyscallError("epoll_wait", err)
 		}
-		now := clock.Now()
 		l.turn++
 		l.wakeUps.Add(1)
 		for _, e := range l.events[:max(n, 0)] {
-			l.handle(now, e)
+			l.handle(e)
 		}
+		now := clock.Now()
 		l.endpoint.Advance(now)
 		l.submit(now)
 		l.flush(now)
@@ -216,28 +216,30 @@ func (l *loop) timeout() int {
 	return int((wait + time.Millisecond - 1) / time.Millisecond)
 }
 
-func (l *loop) handle(now session.Now, e unix.EpollEvent) {
+// handle takes what one event brings. The time is read after the bytes, so that no
+// timer that they start is early. [XTMP-TMR-003]
+func (l *loop) handle(e unix.EpollEvent) {
 	fd := int(e.Fd)
 	switch {
 	case fd == l.wake:
-		l.drainInbox(now)
+		l.drainInbox()
 		return
 	case l.accepts && fd == l.server.listener:
-		l.accept(now)
+		l.accept()
 		return
 	case fd >= len(l.conns) || l.conns[fd] == nil:
 		return // closed earlier in this batch
 	}
 	c := l.conns[fd]
 	if e.Events&(unix.EPOLLIN|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
-		l.read(now, c)
+		l.read(c)
 	}
 	if e.Events&unix.EPOLLOUT != 0 && l.conns[fd] == c {
 		l.writable = append(l.writable, c) // after all is read, with what that adds
 	}
 }
 
-func (l *loop) drainInbox(now session.Now) {
+func (l *loop) drainInbox() {
 	var count [8]byte
 	_, _ = unix.Read(l.wake, count[:])
 	l.mu.Lock()
@@ -245,14 +247,15 @@ func (l *loop) drainInbox(now session.Now) {
 	l.inbox = nil
 	l.mu.Unlock()
 	for _, f := range inbox {
-		f(now)
+		f(clock.Now())
 	}
 }
 
 // read takes what one connection has, at most one buffer per wake-up so that
 // no connection starves the others.
-func (l *loop) read(now session.Now, c *conn) {
+func (l *loop) read(c *conn) {
 	n, err := unix.Read(c.fd, l.in)
+	now := clock.Now()
 	l.reads.Add(1)
 	switch {
 	case err != nil && (errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR)):
@@ -321,7 +324,7 @@ func (l *loop) shutdown(now session.Now) {
 // close releases every descriptor of the loop, which runs no more.
 func (l *loop) close() {
 	if l.wake >= 0 {
-		l.drainInbox(clock.Now()) // connections that were dealt to it too late
+		l.drainInbox() // connections that were dealt to it too late
 	}
 	l.mu.Lock()
 	l.closed = true // a handler may still run
