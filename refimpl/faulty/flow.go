@@ -10,7 +10,7 @@ var flowMutants = []Mutant{
 	{
 		Name: "patient-with-requests", Requirement: "XTMP-MSG-025",
 		Description: "Requests beyond twice max_inflight are refused, and the session goes on.",
-		Edit:        Edit{File: incomingGo, If: "s.requests >= 2*limit || s.requestBytes+size > 2*inflightBytes", Unless: "true"},
+		Edit:        Edit{File: incomingGo, At: "s.requests++", After: "s.requests = min(s.requests, 2*int(s.cfg.Server.MaxInflight)-1)"},
 	},
 	{
 		Name: "inflation-before-size", Requirement: "XTMP-MSG-069",
