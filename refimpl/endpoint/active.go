@@ -86,9 +86,10 @@ func (a *active) rest(now session.Now) {
 			c.used = false
 			continue
 		}
-		c.session.Rest()
-		c.active = false
-		a.remove(i)
+		if c.session.Rest() {
+			c.active = false
+			a.remove(i)
+		}
 	}
 }
 

@@ -202,6 +202,7 @@ func (e *Endpoint) Advance(now session.Now) {
 			continue
 		}
 		c.session.Advance(now)
+		e.active.use(now, c)
 		switch d, ok := c.session.Deadline(); {
 		case !ok:
 			e.timers.remove(c)

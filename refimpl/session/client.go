@@ -12,6 +12,7 @@ import (
 // Open starts the handshake on a fresh connection: path 0. It fails only when
 // entropy does.
 func (s *Session) Open(now Now) error {
+	s.rise()
 	var seed [8 + wire.RandomSize + 2]byte
 	if err := s.draw(seed[:]); err != nil {
 		return err

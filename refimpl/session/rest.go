@@ -42,10 +42,10 @@ type work struct {
 }
 
 // Rest gives up what the session needs only while it works, unless something
-// pends. Resting changes nothing that a peer could see.
-func (s *Session) Rest() {
+// pends; then it reports false. Resting changes nothing that a peer could see.
+func (s *Session) Rest() bool {
 	if !s.resting() && s.pends() {
-		return
+		return false
 	}
 	for _, p := range s.paths {
 		if p == nil || p.pathWork == nil {
@@ -63,6 +63,7 @@ func (s *Session) Rest() {
 	if s.calls != nil {
 		s.calls.unanswered = nil
 	}
+	return true
 }
 
 // resting reports whether the session rests.
@@ -71,6 +72,8 @@ func (s *Session) resting() bool { return s.work == nil }
 // pends reports whether something would be lost by resting.
 func (s *Session) pends() bool {
 	switch {
+	case s.state == Idle: // it was never opened
+		return false
 	case s.state != Established || s.rekey != nil || s.askRekey || s.ping.wanted || s.exercise != 0 || s.blocked:
 		return true
 	case !s.quiet() || len(s.events) > 0 || len(s.held) > 0 || s.retained != 0:
