@@ -19,7 +19,10 @@ func judge() app {
 // excuse that is not needed.
 func excuses() (list []selftest.Excuse) {
 	for _, e := range []struct{ peer, cases, why string }{
-		{"yes", "XC-0010 XC-0092 XC-0211 XC-0215 XC-0220 XC-0221 XC-0222 XC-0293", "its ServerHello is all that the case looks at, and that is right"},
+		{
+			"yes", "XC-0010 XC-0092 XC-0211 XC-0215 XC-0220 XC-0221 XC-0222 XC-0293",
+			"its ServerHello is all that the case looks at, and that is right",
+		},
 		{"no", "XC-0011 XC-0500 XC-0501", "its clear Error is all that the case looks at, and that is right"},
 	} {
 		for _, id := range strings.Fields(e.cases) {
