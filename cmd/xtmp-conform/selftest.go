@@ -24,6 +24,7 @@ type selftestFlags struct {
 	only               []string
 	profiles           []string
 	full, slow         bool
+	skipZoo            bool
 	verbose            bool
 	json, out          string
 }
@@ -57,8 +58,9 @@ func (a app) selftestCommand() *cobra.Command {
 	flags.StringArrayVar(&f.only, "only", nil,
 		"only these peers: the name of a mutant, of a legal or of a degenerate one, * and ? allowed, or \"reference\"")
 	flags.StringSliceVar(&f.profiles, "profile", nil, "profiles that the reference declares, separated by commas (default: core)")
-	flags.BoolVar(&f.full, "full", false, "the whole suite against each mutant, not only the cases that prove its requirement")
-	flags.BoolVar(&f.slow, "slow", false, "also mutants that only a slow case sees, and slow cases against everything")
+	flags.BoolVar(&f.full, "full", false, "the whole suite against each mutant and legal server, not only the cases that prove a requirement, and a sample")
+	flags.BoolVar(&f.slow, "slow", false, "also mutants that only a slow case sees")
+	flags.BoolVar(&f.skipZoo, "skip-zoo", false, "leave out the odd but legal servers")
 	flags.StringVar(&f.json, "json", "", "write the kill matrix as JSON to this file")
 	flags.StringVar(&f.out, "out", "", "write "+outMatrix+" and "+outPage+" to this folder")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "say which peer is next")
@@ -90,6 +92,9 @@ func (a app) selftest(ctx context.Context, f *selftestFlags) error {
 		}
 		if cfg.Zoo, err = selftest.ListZoo(ctx, f.mutants); err != nil {
 			return &conformance.TargetError{Stage: "listing the zoo", Cause: err}
+		}
+		if f.skipZoo {
+			cfg.Zoo = nil
 		}
 	}
 	for _, term := range f.only {

@@ -51,15 +51,15 @@ var mutantName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*$`)
 // ListMutants asks a program for its mutants. A name that is not a plain word,
 // or that stands twice, is an error; so is an empty list.
 func ListMutants(ctx context.Context, program string) ([]Mutant, error) {
-	out, err := ask(ctx, program, "list")
+	out, err := query(ctx, program, "list")
 	if err != nil {
 		return nil, err
 	}
 	return parseMutants(out)
 }
 
-// ask runs one command of a program that serves mutants.
-func ask(ctx context.Context, program, command string) ([]byte, error) {
+// query runs one command of a program that serves mutants.
+func query(ctx context.Context, program, command string) ([]byte, error) {
 	var stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", program+" "+command)
 	cmd.Stderr = &stderr
@@ -147,7 +147,7 @@ func (cfg *Config) runMutant(ctx context.Context, mutant Mutant) MutantResult {
 	if !cfg.Full {
 		sel.Run = proving
 	}
-	if !mutant.Slow && !cfg.Slow {
+	if !mutant.Slow && !cfg.Full {
 		sel.Skip = cfg.slow()
 	}
 	switch {

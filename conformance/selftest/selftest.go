@@ -20,8 +20,8 @@ type Config struct {
 	Probe      func(*conformance.Exchange) error
 	Seed       uint64
 	Parallel   int     // peers at the same time; 0 means DefaultParallel
-	Full       bool    // the whole suite against each mutant, not only the cases that prove its requirement
-	Slow       bool    // also what waits long: slow cases against the zoo, slow mutants, the second and the serial run
+	Full       bool    // the whole suite against each mutant and variant, not only what proves, and a sample
+	Slow       bool    // also the mutants that only a slow case sees
 	Scale      float64 // of the harness budgets; 0 means 1
 	Degenerate []Degenerate
 	Excuses    []Excuse

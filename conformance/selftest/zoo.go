@@ -28,7 +28,7 @@ type VariantResult struct {
 
 // ListZoo asks a program for its legal variants. None is no error.
 func ListZoo(ctx context.Context, program string) ([]Variant, error) {
-	out, err := ask(ctx, program, "zoo")
+	out, err := query(ctx, program, "zoo")
 	if err != nil {
 		return nil, err
 	}
@@ -54,11 +54,11 @@ func parseZoo(out []byte) ([]Variant, error) {
 // samples is how many instances of a case meet every variant.
 const samples = 2
 
-// sample selects what the zoo is asked: everything if slow cases are asked for,
-// else some instances of each case, without what waits for a timer.
+// sample selects what the zoo is asked: everything if that is asked for, else some
+// instances of each case, without what waits for a timer.
 func (cfg *Config) sample() (conformance.Selection, error) {
-	all := conformance.Selection{Slow: cfg.Slow, Profiles: cfg.Profiles}
-	if cfg.Slow {
+	all := conformance.Selection{Slow: cfg.Full && cfg.Slow, Profiles: cfg.Profiles}
+	if cfg.Full {
 		return all, nil
 	}
 	all.Skip = cfg.waiting()
@@ -89,20 +89,16 @@ func (cfg *Config) runZoo(ctx context.Context, m *Matrix) error {
 	if err != nil {
 		return err
 	}
-	err = cfg.each(ctx, len(results), func(i int) error {
-		variant := cfg.Zoo[i]
-		results[i] = VariantResult{Variant: variant, NotPassed: map[string]string{}}
-		o, err := cfg.judge(ctx, cfg.Program+" serve "+variant.Name, sel, run{})
-		if err != nil {
-			results[i].NotPassed["-"] = err.Error()
-			return nil //nolint:nilerr // it is in the result
-		}
-		results[i].Counts, results[i].NotPassed = countsOf(o), notPassed(o)
+	few := *cfg
+	few.Parallel = min(cfg.Parallel, zooParallel)
+	err = few.each(ctx, len(results), func(i int) error {
+		results[i].Variant = cfg.Zoo[i]
+		cfg.ask(ctx, &results[i], sel)
 		return nil
 	})
 	for i := range results {
 		if err == nil {
-			cfg.askAgain(ctx, &results[i])
+			cfg.askAgain(ctx, &results[i], sel)
 		}
 	}
 	for _, result := range results {
@@ -114,19 +110,32 @@ func (cfg *Config) runZoo(ctx context.Context, m *Matrix) error {
 	return err
 }
 
-// askAgain puts what a variant did not pass to it once more, when nothing else
-// runs: a machine that was busy is no alarm.
-func (cfg *Config) askAgain(ctx context.Context, r *VariantResult) {
-	if len(r.NotPassed) == 0 || r.Counts == nil {
-		return
-	}
-	sel := conformance.Selection{Run: slices.Collect(keys(r.NotPassed)), Slow: cfg.Slow}
+// zooParallel is how many variants run at the same time: unlike a mutant, each
+// meets the whole suite.
+const zooParallel = 3
+
+// ask puts cases to a variant.
+func (cfg *Config) ask(ctx context.Context, r *VariantResult, sel conformance.Selection) {
 	o, err := cfg.judge(ctx, cfg.Program+" serve "+r.Name, sel, run{})
 	if err != nil {
-		r.NotPassed["-"] = err.Error()
+		r.NotPassed = map[string]string{"-": err.Error()}
 		return
 	}
-	r.NotPassed = notPassed(o)
+	if r.NotPassed = notPassed(o); r.Counts == nil {
+		r.Counts = countsOf(o)
+	}
+}
+
+// askAgain puts what a variant did not pass to it once more, when nothing else
+// runs: a machine that was busy is no alarm.
+func (cfg *Config) askAgain(ctx context.Context, r *VariantResult, sel conformance.Selection) {
+	if len(r.NotPassed) == 0 {
+		return
+	}
+	if r.Counts != nil {
+		sel = conformance.Selection{Run: slices.Collect(keys(r.NotPassed)), Slow: sel.Slow}
+	}
+	cfg.ask(ctx, r, sel)
 }
 
 func keys[V any](m map[string]V) iter.Seq[string] { return maps.Keys(m) }

@@ -92,10 +92,7 @@ return`,
 	{
 		Name: "impatient", Requirement: "XTMP-HBT-017",
 		Description: "A session ends after three seconds of silence.",
-		Edit: Edit{
-			File: sessionGo, At: "s.work = cfg.Buffers.work()\n\ts.paths[0] = &seat.path",
-			Before: "s.idleTimeout = 3 * time.Second\n",
-		},
+		Edit:        Edit{File: sessionGo, At: "cfg.Server.Admission.Enter(source)", Before: "s.idleTimeout = 3 * time.Second"},
 	},
 	{
 		Name: "pings-at-once", Requirement: "XTMP-HBT-023",
