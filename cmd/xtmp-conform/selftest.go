@@ -58,7 +58,8 @@ func (a app) selftestCommand() *cobra.Command {
 	flags.StringArrayVar(&f.only, "only", nil,
 		"only these peers: the name of a mutant, of a legal or of a degenerate one, * and ? allowed, or \"reference\"")
 	flags.StringSliceVar(&f.profiles, "profile", nil, "profiles that the reference declares, separated by commas (default: core)")
-	flags.BoolVar(&f.full, "full", false, "the whole suite against each mutant and legal server, not only the cases that prove a requirement, and a sample")
+	flags.BoolVar(&f.full, "full", false,
+		"the whole suite against each mutant and legal server, not only the cases that prove a requirement, and a sample")
 	flags.BoolVar(&f.slow, "slow", false, "also mutants that only a slow case sees")
 	flags.BoolVar(&f.skipZoo, "skip-zoo", false, "leave out the odd but legal servers")
 	flags.StringVar(&f.json, "json", "", "write the kill matrix as JSON to this file")
