@@ -61,21 +61,26 @@ test: ## everything `go test` runs, then a core certification of the reference s
 	@$(STAGE) "core certification" .ci/certify $(OUT)/test
 
 .PHONY: ci
-ci: ## lint, race detector, regeneration, independence, self-test, interoperability
+ci: ## lint, race detector, regeneration, independence, self-test, interoperability, fuzzing
 	@$(STAGE) "lint" $(MAKE) lint
 	@$(STAGE) "independence" .ci/independence
 	@$(STAGE) "generated files" .ci/unchanged "go generate ./..." spec vectors
 	@$(STAGE) "race detector" $(MAKE) race
-	@$(STAGE) "self-test of the suite" $(MAKE) selftest
+	@$(STAGE) "coverage of the core" $(MAKE) coverage
+	@$(STAGE) "self-test of the suite" $(MAKE) selftest SELFTEST=--skip-zoo
 	@$(STAGE) "interoperability" $(MAKE) interop
+	@$(STAGE) "a short soak" $(MAKE) soak SOAK=15s
+	@$(STAGE) "fuzzing" $(MAKE) fuzz-ci FUZZTIME=5s
 
 .PHONY: nightly
 nightly: ## ci, then long properties, fuzzing and other architectures
 	@$(MAKE) test
 	@$(MAKE) ci
+	@$(STAGE) "self-test of the suite, whole" $(MAKE) selftest SELFTEST="--slow --full"
 	@$(STAGE) "long properties" env RAPID_CHECKS=20000 go test -count=1 -timeout 60m ./...
 	@$(STAGE) "race detector, repeated" go test -race -count=5 -timeout 60m $(PACKAGES)
-	@$(STAGE) "fuzzing" .ci/fuzz 5m
+	@$(STAGE) "fuzzing" $(MAKE) fuzz-ci FUZZTIME=5m
+	@$(STAGE) "soak" $(MAKE) soak
 	@$(STAGE) "other architectures" $(MAKE) architectures
 
 ##
@@ -93,6 +98,7 @@ lint: $(GOFUMPT) $(GOLANGCI_LINT) ## gofumpt, go vet, golangci-lint, go.mod
 	@unformatted=$$($(GOFUMPT) -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
 	if [ -n "$$unformatted" ]; then echo "run make fmt; not formatted:" $$unformatted >&2; exit 1; fi
 	go vet ./...
+	go -C bench vet ./...
 	$(GOLANGCI_LINT) run ./...
 	go mod tidy -diff
 	go mod verify
@@ -104,9 +110,17 @@ generate: ## write the generated files anew
 .PHONY: selftest
 selftest: build mutants ## the suite against broken, degenerate and odd but legal peers
 	@rm -rf $(OUT)/selftest && mkdir -p $(OUT)/selftest
+	cp deploy/certify.yaml $(OUT)/selftest/
 	$(BIN)/bpci-xtmp-server keygen --out $(OUT)/selftest/identity.pem
-	$(BIN)/xtmp-conform selftest --out $(OUT)/selftest --mutants $(OUT)/mutants/xtmp-mutant \
-	  --reference '$(BIN)/bpci-xtmp-server start --key $(OUT)/selftest/identity.pem --bind 127.0.0.1 --port 0 --log-level error'
+	$(BIN)/bpci-xtmp-server keygen --kind 2 --out $(OUT)/selftest/identity-2.pem
+	$(BIN)/xtmp-conform selftest --out $(OUT)/selftest --mutants $(OUT)/mutants/xtmp-mutant $(SELFTEST) \
+	  --profile core,suites,integrity-only,probe \
+	  --reference '$(BIN)/bpci-xtmp-server start --config $(OUT)/selftest/certify.yaml'
+
+.PHONY: kill-matrix
+kill-matrix: ## the self-test with slow mutants, and docs/kill-matrix.md anew
+	$(MAKE) selftest SELFTEST='--slow --full'
+	cp $(OUT)/selftest/kill-matrix.md docs/kill-matrix.md
 
 .PHONY: mutants
 mutants: $(OUT)/go.mod ## build the deliberately broken servers
@@ -119,6 +133,12 @@ interop: build ## an independent implementation in JavaScript, as server and as 
 	cd conformance/interop/node && npm ci --no-audit --no-fund && npm test
 	.ci/interop $(OUT)/interop
 
+FUZZTIME ?= 10s
+
+.PHONY: fuzz-ci
+fuzz-ci: ## every fuzz target for FUZZTIME each, 10s if it is not given
+	@.ci/fuzz $(FUZZTIME)
+
 .PHONY: architectures
 architectures: ## run on 386; compile for a big-endian and other machines
 	GOARCH=386 CGO_ENABLED=0 go test -timeout 20m ./spec/... ./vectors/... ./refimpl/...
@@ -128,9 +148,23 @@ architectures: ## run on 386; compile for a big-endian and other machines
 	  GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 go vet ./spec/... ./vectors/... ./refimpl/...; \
 	done
 
-.PHONY: bench-core
-bench-core: ## the core's benchmarks, with raw AES-GCM beside them
+.PHONY: coverage
+coverage: $(OUT)/go.mod ## the core's statement coverage by its own tests, at least 95 %
+	@.ci/coverage $(OUT)/coverage
+
+.PHONY: bench-core bench-idle bench-hostile
+bench-core: ## throughput, latency and handshakes, with the peers beside them
 	@.ci/bench-core $(OUT)/bench
+	@.ci/bench core $(OUT)/bench
+bench-idle: ## memory and processor time of 10 000 idle sessions
+	@.ci/bench idle $(OUT)/bench
+bench-hostile: ## an honest client beside connections that trickle and flood
+	@.ci/bench hostile $(OUT)/bench
+
+.PHONY: soak
+SOAK ?= 10m
+soak: ## visitors of every kind for SOAK; nothing of them may be left
+	@.ci/bench soak $(OUT)/bench -time $(SOAK)
 
 ##
 ## House-keeping

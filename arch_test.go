@@ -30,34 +30,42 @@ import (
 // Pure and data packages import only pure and data packages.
 const policy = `
 spec                    data
-vectors/testkit         pure   spec
+vectors/testkit         pure   spec | golang.org/x/crypto filippo.io/mldsa
 vectors                 data   spec vectors/testkit
 vectors/gen             shell  vectors vectors/testkit
+internal/capturefile         shell  | github.com/google/gopacket
+internal/capturefile/keylog  shell
+
 conformance             shell  spec
 conformance/match       shell  conformance vectors/testkit | github.com/onsi/gomega
-conformance/peer        shell  spec vectors/testkit conformance conformance/match
+conformance/peer        shell  spec vectors/testkit conformance conformance/match internal/capturefile/keylog
 conformance/cases       shell  spec vectors vectors/testkit conformance conformance/match conformance/peer
 conformance/degenerate  shell
 conformance/selftest    shell  conformance
-conformance/report      shell  spec conformance
+conformance/report      shell  spec conformance internal/capturefile
 cmd/xtmp-conform        shell  spec vectors conformance conformance/cases conformance/degenerate conformance/selftest
                                conformance/report
                                | github.com/spf13/cobra charm.land/fang/v2 golang.org/x/term
 
+fuzz                    pure
+
 refimpl/wire            pure
 refimpl/frame           pure   refimpl/wire
-refimpl/security        pure   refimpl/wire
+refimpl/security        pure   refimpl/wire | golang.org/x/crypto filippo.io/mldsa
 refimpl/trace           pure
 refimpl/session         pure   refimpl/wire refimpl/frame refimpl/security refimpl/trace
+refimpl/handler         pure   refimpl/wire refimpl/session
 refimpl/endpoint        pure   refimpl/wire refimpl/frame refimpl/security refimpl/trace refimpl/session
 refimpl/faulty          pure
 refimpl/clock           shell  refimpl/session | golang.org/x/sys
-refimpl/transport       shell  refimpl/wire refimpl/session refimpl/endpoint refimpl/clock | golang.org/x/sys
+refimpl/transport       shell  refimpl/wire refimpl/security refimpl/session refimpl/handler refimpl/endpoint refimpl/clock
+                               | golang.org/x/sys
 refimpl/server          shell  refimpl/wire refimpl/security refimpl/trace refimpl/session refimpl/endpoint refimpl/transport
-                               | github.com/goccy/go-yaml
+                               | github.com/goccy/go-yaml filippo.io/mldsa
 refimpl/client          shell  refimpl/wire refimpl/security refimpl/trace refimpl/session refimpl/clock
-cmd/bpci-xtmp-server    shell  refimpl/server | github.com/spf13/cobra charm.land/fang/v2
-cmd/bpi-xtmp            shell  refimpl/client refimpl/wire | github.com/spf13/cobra charm.land/fang/v2
+refimpl/keylog          shell
+cmd/bpci-xtmp-server    shell  refimpl/keylog refimpl/server | github.com/spf13/cobra charm.land/fang/v2
+cmd/bpi-xtmp            shell  refimpl/client refimpl/keylog refimpl/wire | github.com/spf13/cobra charm.land/fang/v2
 cmd/xtmp-mutant         shell  refimpl/faulty refimpl/security refimpl/server
 `
 
@@ -69,6 +77,7 @@ var testModules = []string{
 	"github.com/rogpeppe/go-internal",
 	"github.com/santhosh-tekuri/jsonschema/v6", // what is exported is held to its schema
 	"go.uber.org/goleak",
+	"golang.org/x/crypto", // what the text says of suite 2 is computed
 	"pgregory.net/rapid",
 }
 

@@ -14,6 +14,7 @@ type attempted struct {
 	ruling     ruling
 	timeline   []Entry
 	dropped    int
+	traffic    *Traffic
 	generation int
 	dead       string // why the peer seems dead after it; empty if it lives
 	throttled  bool   // the probe met a refusal, not a death
@@ -32,7 +33,8 @@ func (r *run) attempt(ctx context.Context, in instance, number int, alone bool) 
 	end := x.run()
 	a := &attempted{generation: x.endpoint.Generation}
 	x.mu.Lock()
-	x.timeline.sealed = true
+	x.timeline.sealed, x.recording.sealed = true, true
+	a.traffic = &x.recording.traffic
 	a.ruling, a.timeline, a.dropped = x.ruling, x.timeline.entries, x.timeline.dropped
 	x.mu.Unlock()
 	a.Alone, a.Elapsed = alone, time.Since(start)

@@ -10,7 +10,9 @@ type Case struct {
 	Touches []string // requirement IDs exercised on the way; the verdict does not count for them
 	Role    Role     // who is under test; empty means RoleServer
 	Level   Level    // empty means Must
-	Profile string   // profile of chapter 19; empty means DefaultProfile
+	Profile string   // profile of chapter 19 that the peer must declare; empty means DefaultProfile
+	Needs   string   // another profile that the peer must declare, because nobody can be asked without it
+	Unless  string   // profile that the peer must not declare: the case asks for its absence
 	Labels  []string // words for selection
 
 	// Control is the ID of the control twin: the same exchange without the
@@ -27,6 +29,10 @@ type Case struct {
 	Timer  string  // spec timer that the case waits for, if any; it lengthens the deadline
 	Budget string  // harness budget that is the absolute deadline; empty means BudgetCase
 	Params []Param // the case runs once for each combination
+
+	// Bulk marks a case that moves many megabytes. Its peer may send MaxBulk
+	// bytes, and no two such cases run at the same time.
+	Bulk bool
 
 	Run     func(*Exchange)
 	Explain Explain

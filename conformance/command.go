@@ -20,11 +20,14 @@ import (
 //
 //	READY tcp=127.0.0.1:40123 udp=- fingerprint=9f86d0…
 //
+// A server with several identities, or of another kind than 1, names them all with
+// their kinds, its default first: pins=1:9f86d0…,2:60303a….
 // Lines before it are kept for the report and otherwise ignored; so are fields
 // that the judge does not know. What follows is read and dropped.
 type Command struct {
 	line  string
 	waits *Waits
+	pins  []string // in addition to those of the READY line
 
 	mu       sync.Mutex
 	endpoint Endpoint
@@ -47,9 +50,13 @@ const (
 )
 
 // StartCommand starts the process and waits for its READY line. It returns a
-// *TargetError when the process ends first or says nothing within BudgetStart.
-func StartCommand(ctx context.Context, line string, waits *Waits) (*Command, error) {
-	c := &Command{line: line, waits: waits, stderr: newTail(keptStderr)}
+// *TargetError when the process ends first or says nothing within BudgetStart. Pins
+// are identities, as for NewAddress, that the READY line does not name.
+func StartCommand(ctx context.Context, line string, waits *Waits, pins ...string) (*Command, error) {
+	c := &Command{line: line, waits: waits, pins: pins, stderr: newTail(keptStderr)}
+	if err := new(Endpoint).pin(pins...); err != nil {
+		return nil, &UsageError{Message: err.Error()}
+	}
 	if err := c.start(ctx, 0); err != nil {
 		return nil, err
 	}
@@ -117,6 +124,7 @@ func (c *Command) start(ctx context.Context, generation int) error {
 		p.stop(c.waits.budget(BudgetStop))
 		return &TargetError{Stage: "becoming ready", Cause: err, Stdout: stdout.before.String(), Stderr: c.stderr.String()}
 	}
+	_ = endpoint.pin(c.pins...) // StartCommand has read them
 	endpoint.Generation = generation
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -181,12 +189,10 @@ func parseReady(line string) (Endpoint, error) {
 				return e, fmt.Errorf("READY line %q: tcp=%s is not host:port", line, value)
 			}
 			e.TCP = value
-		case "fingerprint":
-			fingerprint, err := parseFingerprint(value)
-			if err != nil {
-				return e, fmt.Errorf("READY line %q: fingerprint: %w", line, err)
+		case "fingerprint", "pins":
+			if err := e.pin(strings.Split(value, ",")...); err != nil {
+				return e, fmt.Errorf("READY line %q: %s: %w", line, name, err)
 			}
-			e.Fingerprint = fingerprint
 		}
 	}
 	if e.TCP == "" {

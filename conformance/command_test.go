@@ -52,6 +52,17 @@ func TestStopIsFinal(t *testing.T) {
 	}
 }
 
+func TestReadyNamesPins(t *testing.T) {
+	first, second := strings.Repeat("01", 32), strings.Repeat("02", 32)
+	e, err := parseReady("READY tcp=127.0.0.1:1 udp=- fingerprint=" + first + " pins=1:" + first + ",2:" + second)
+	if err != nil || len(e.Pins) != 2 || e.Pins[0].Kind != 1 || e.Pins[1].Kind != 2 || e.Fingerprint[0] != 1 {
+		t.Errorf("%+v, %v; want two pins with their kinds", e, err)
+	}
+	if _, err := parseReady("READY tcp=127.0.0.1:1 pins=2"); err == nil {
+		t.Error("a pin without digits is taken")
+	}
+}
+
 func TestCommandDoesNotComeUp(t *testing.T) {
 	for _, test := range []struct{ line, says, stdout, stderr string }{
 		{peerCommand(t, "dies"), "it ended before its READY line: exit status 7", "not READY, says a banner\n", "line peer: dies\n"},

@@ -17,7 +17,8 @@ type Conn struct {
 	raw  *net.TCPConn
 	x    *Exchange
 	id   int
-	over bool // an end of the connection has been recorded
+	over bool // an end of the connection by the peer has been recorded
+	left bool // an end of our half has been recorded
 }
 
 var _ net.Conn = (*Conn)(nil)
@@ -54,6 +55,7 @@ func (x *Exchange) DialAs(person int) (*Conn, error) {
 	defer x.mu.Unlock()
 	c := &Conn{raw: raw, x: x, id: len(x.conns) + 1}
 	x.conns = append(x.conns, c)
+	x.recording.add(c, Move{Way: WayOpen})
 	x.timeline.add(Entry{Conn: c.id, Way: WayOpen, Label: fmt.Sprintf("%v → %v", raw.LocalAddr(), raw.RemoteAddr())})
 	return c, nil
 }
@@ -94,12 +96,12 @@ func dialFailure(err error) string {
 // Number is the connection's number in the timeline, from 1.
 func (c *Conn) Number() int { return c.id }
 
-// Read reads from the peer. Beyond MaxReceived it returns an
+// Read reads from the peer. Beyond what the case may receive it returns an
 // error, and the case is inconclusive.
 func (c *Conn) Read(p []byte) (int, error) {
 	n, err := c.raw.Read(p)
 	if n > 0 {
-		c.x.record(Entry{Conn: c.id, Way: WayReceived, Bytes: p[:n]})
+		c.passed(WayReceived, p[:n])
 		if flood := c.x.count(n, 0); flood != nil {
 			return n, flood
 		}
@@ -112,10 +114,18 @@ func (c *Conn) Read(p []byte) (int, error) {
 func (c *Conn) Write(p []byte) (int, error) {
 	n, err := c.raw.Write(p)
 	if n > 0 {
-		c.x.record(Entry{Conn: c.id, Way: WaySent, Bytes: p[:n]})
+		c.passed(WaySent, p[:n])
 	}
 	c.recordEnd(err)
 	return n, err
+}
+
+// passed records bytes for the timeline and for the capture.
+func (c *Conn) passed(way Way, raw []byte) {
+	c.x.mu.Lock()
+	defer c.x.mu.Unlock()
+	c.x.recording.add(c, Move{Way: way, Bytes: raw})
+	c.x.timeline.add(Entry{Conn: c.id, Way: way, Bytes: raw})
 }
 
 // Sent names bytes that were just written: the frame they are, and its fields.
@@ -132,6 +142,22 @@ func (c *Conn) Received(name string, raw []byte, fields ...Field) {
 	c.x.timeline.label(c.id, WayReceived, name, raw, fields)
 	c.x.mu.Unlock()
 	_ = c.x.count(0, 1) // the next judgement ends the case
+}
+
+// Fault says what is wrong with what was received last. It judges nothing: the
+// sentence stands in the timeline, at the bytes that it is about.
+func (c *Conn) Fault(sentence string) {
+	c.x.mu.Lock()
+	defer c.x.mu.Unlock()
+	c.x.timeline.fault(c.id, sentence)
+}
+
+// Expected says what a field of what was received last should have been. It judges
+// nothing: the value stands in the timeline, beside what was received.
+func (c *Conn) Expected(d Difference) {
+	c.x.mu.Lock()
+	defer c.x.mu.Unlock()
+	c.x.timeline.expect(c.id, d)
 }
 
 // Within bounds the following reads and writes by the named wait, counted from
@@ -153,17 +179,32 @@ func (c *Conn) End(wait string) Observation {
 }
 
 // Close ends the connection.
-func (c *Conn) Close() error { return c.raw.Close() }
+func (c *Conn) Close() error {
+	c.leave(false)
+	return c.raw.Close()
+}
+
+// leave records for the capture that our half ends, once.
+func (c *Conn) leave(reset bool) {
+	c.x.mu.Lock()
+	defer c.x.mu.Unlock()
+	if !c.left {
+		c.left = true
+		c.x.recording.add(c, Move{Way: WayEnd, Reset: reset})
+	}
+}
 
 // CloseWrite ends our half of the byte stream (FIN).
 func (c *Conn) CloseWrite() error {
 	c.x.record(Entry{Conn: c.id, Way: WayEnd, Label: "our half closed"})
+	c.leave(false)
 	return c.raw.CloseWrite()
 }
 
 // Reset ends the connection with RST.
 func (c *Conn) Reset() error {
 	c.x.record(Entry{Conn: c.id, Way: WayEnd, Label: "reset by us"})
+	c.leave(true)
 	_ = c.raw.SetLinger(0)
 	return c.raw.Close()
 }
@@ -193,6 +234,7 @@ func (c *Conn) recordEnd(err error) {
 	defer c.x.mu.Unlock()
 	if !c.over {
 		c.over = true
+		c.x.recording.add(c, Move{Way: WayEnd, ByPeer: true, Reset: o.Kind == KindReset})
 		c.x.timeline.add(Entry{Conn: c.id, Way: WayEnd, Label: "by the peer: " + o.String()})
 	}
 }

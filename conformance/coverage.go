@@ -32,13 +32,27 @@ func (s *Suite) Coverage(verdicts map[string]Verdict) []Covered {
 	var matrix []Covered
 	for _, r := range s.registry.Requirements {
 		row := Covered{Requirement: r, Proving: proving[r.ID], Touching: touching[r.ID]}
-		for _, id := range row.Proving {
-			row.Verdict = row.Verdict.Worse(verdicts[id])
-		}
+		row.Verdict = together(row.Proving, verdicts)
 		row.Orphan = orphan(r, row.Proving)
 		matrix = append(matrix, row)
 	}
 	return matrix
+}
+
+// together is the gravest verdict of cases. One that the target cannot be asked
+// counts only where no other was.
+func together(ids []string, verdicts map[string]Verdict) Verdict {
+	var asked, all Verdict
+	for _, id := range ids {
+		all = all.Worse(verdicts[id])
+		if verdicts[id] != Unsupported {
+			asked = asked.Worse(verdicts[id])
+		}
+	}
+	if asked != "" {
+		return asked
+	}
+	return all
 }
 
 // Orphans returns the rows in which something is missing.

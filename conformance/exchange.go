@@ -24,20 +24,22 @@ type Exchange struct {
 	seed     uint64
 	attempt  int
 
-	mu       sync.Mutex
-	timeline timeline
-	streams  map[string]*Entropy
-	conns    []*Conn
-	received int
-	frames   int
-	flooded  bool
-	ruling   ruling
+	mu        sync.Mutex
+	timeline  timeline
+	recording recording
+	streams   map[string]*Entropy
+	conns     []*Conn
+	received  int
+	frames    int
+	flooded   bool
+	ruling    ruling
 }
 
 // The bounds of what a peer may send to one attempt. Beyond them the exchange
 // ends without a verdict on the requirement.
 const (
 	MaxReceived = 16 << 20 // bytes
+	MaxBulk     = 48 << 20 // bytes, in a case that moves many
 	MaxFrames   = 4096
 )
 
@@ -140,18 +142,28 @@ func (x *Exchange) record(e Entry) {
 	x.timeline.add(e)
 }
 
-// errFlood is what reads return once the peer has sent more than the bounds.
-var errFlood = fmt.Errorf("the peer sent more than %d bytes or %d frames", MaxReceived, MaxFrames)
+// mayReceive is how many bytes the peer may send.
+func (x *Exchange) mayReceive() int {
+	if x.instance.Bulk {
+		return MaxBulk
+	}
+	return MaxReceived
+}
 
-// count adds to what the peer has sent. It returns errFlood beyond the bounds.
+// flood is what reads return once the peer has sent more than the bounds.
+func (x *Exchange) flood() error {
+	return fmt.Errorf("the peer sent more than %d bytes or %d frames", x.mayReceive(), MaxFrames)
+}
+
+// count adds to what the peer has sent. It returns an error beyond the bounds.
 func (x *Exchange) count(bytes, frames int) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.received += bytes
 	x.frames += frames
-	if x.received > MaxReceived || x.frames > MaxFrames {
+	if x.received > x.mayReceive() || x.frames > MaxFrames {
 		x.flooded = true
-		return errFlood
+		return x.flood()
 	}
 	return nil
 }
@@ -166,7 +178,7 @@ func (x *Exchange) checkLive() {
 	flooded := x.flooded
 	x.mu.Unlock()
 	if flooded {
-		x.end(Inconclusive, errFlood.Error())
+		x.end(Inconclusive, x.flood().Error())
 	}
 }
 
@@ -177,6 +189,6 @@ func (x *Exchange) closeAll() {
 	conns := x.conns
 	x.mu.Unlock()
 	for _, c := range conns {
-		_ = c.raw.Close()
+		_ = c.Close()
 	}
 }

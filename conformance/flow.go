@@ -19,6 +19,7 @@ type pending struct {
 type queue struct {
 	waiting []instance
 	open    map[string]int // instances without a verdict, by case ID
+	bulk    bool           // a case that moves many bytes is running
 }
 
 func newQueue(all []instance) *queue {
@@ -29,10 +30,12 @@ func newQueue(all []instance) *queue {
 	return q
 }
 
-// next removes and returns the first instance whose control has its verdict.
+// next removes and returns the first instance that may begin: its control has its
+// verdict, and it is not one of two that move many bytes.
 func (q *queue) next() (instance, bool) {
 	for i, in := range q.waiting {
-		if in.Control == "" || q.open[in.Control] == 0 {
+		if (in.Control == "" || q.open[in.Control] == 0) && !(in.Bulk && q.bulk) {
+			q.bulk = q.bulk || in.Bulk
 			q.waiting = slices.Delete(q.waiting, i, i+1)
 			return in, true
 		}
@@ -42,6 +45,7 @@ func (q *queue) next() (instance, bool) {
 
 // An answer is what came of running an instance with neighbours.
 type answer struct {
+	bulk   bool
 	result Result
 	doubt  *pending // the result is not known before a second attempt
 }
@@ -58,7 +62,7 @@ func (r *run) flow(ctx context.Context, q *queue, round int) (results []Result, 
 				running++
 				go func() {
 					result, doubt := r.first(ctx, in, round)
-					answers <- answer{result, doubt}
+					answers <- answer{in.Bulk, result, doubt}
 				}()
 				continue
 			}
@@ -68,6 +72,7 @@ func (r *run) flow(ctx context.Context, q *queue, round int) (results []Result, 
 		}
 		a := <-answers
 		running--
+		q.bulk = q.bulk && !a.bulk
 		if a.doubt != nil {
 			doubts = append(doubts, *a.doubt)
 			continue
@@ -133,6 +138,8 @@ func (r *run) obstacle(ctx context.Context, in instance) (Verdict, string) {
 		return Skipped, reasonDisruptive
 	case lost != "":
 		return Inconclusive, lost
+	case in.Control != "" && r.verdict(in.Control) == Unsupported:
+		return Unsupported, fmt.Sprintf("its control %s is unsupported", in.Control)
 	case in.Control != "" && !r.verdict(in.Control).Passed():
 		return Inconclusive, fmt.Sprintf("its control %s did not pass: %s", in.Control, r.verdict(in.Control))
 	case r.waits.tooUnsteady(in.Timer):
@@ -220,6 +227,7 @@ func (r *run) result(in instance, a *attempted, v Verdict, reason string) Result
 	if !result.Verdict.Passed() || r.cfg.KeepEvidence {
 		result.Timeline, result.Dropped = a.timeline, a.dropped
 	}
+	result.Traffic = r.keepTraffic(result.Verdict, a)
 	if !result.Verdict.Passed() {
 		result.Stderr = lastBytes(r.cfg.Target.Stderr(), keptStderrPerResult)
 	}

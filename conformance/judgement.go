@@ -157,7 +157,7 @@ func (x *Exchange) differ(diffs []Difference, reason string) {
 	x.mu.Lock()
 	x.ruling.diffs = append(x.ruling.diffs, diffs...)
 	for _, d := range diffs {
-		x.timeline.expect(d)
+		x.timeline.expect(0, d)
 	}
 	x.mu.Unlock()
 	x.end(failAt(x.instance.Level), reason)

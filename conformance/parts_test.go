@@ -141,9 +141,9 @@ func TestTimelineExpects(t *testing.T) {
 	tl.label(1, WayReceived, "first", []byte("ab"), fields)
 	tl.label(1, WayReceived, "second", []byte("cd"), fields)
 	tl.label(1, WaySent, "ours", []byte("ef"), fields)
-	tl.expect(Difference{Field: "code", Want: "0a", Mask: "0f"})
-	tl.expect(Difference{Field: "code", Want: "not hex"})
-	tl.expect(Difference{Field: "code", Want: "0a0b"})
+	tl.expect(0, Difference{Field: "code", Want: "0a", Mask: "0f"})
+	tl.expect(0, Difference{Field: "code", Want: "not hex"})
+	tl.expect(0, Difference{Field: "code", Want: "0a0b"})
 	for i, want := range []string{"", "0a/0f", ""} {
 		got := ""
 		if f := tl.entries[i].Fields[0]; f.Want != nil {
@@ -197,6 +197,14 @@ func TestBadTargets(t *testing.T) {
 	a, err := NewAddress("host:1", "0A:"+strings.Repeat("0b", 31))
 	if err != nil || a.Endpoint().Fingerprint[0] != 0x0a {
 		t.Errorf("got %v, %v; colons between the digits are fine", a, err)
+	}
+	first, second := strings.Repeat("01", 32), strings.Repeat("02", 32)
+	a, err = NewAddress("host:1", first, "2:"+second, "1:"+first, "-")
+	if err != nil || len(a.Endpoint().Pins) != 2 || a.Endpoint().Fingerprint[0] != 1 || a.Endpoint().Pins[1].Kind != 2 {
+		t.Errorf("got %+v, %v; want two pins, the second of kind 2", a, err)
+	}
+	if _, err := NewAddress("host:1", "3:"+first); err == nil {
+		t.Error("a pin of kind 3 is taken")
 	}
 }
 

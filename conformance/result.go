@@ -28,6 +28,7 @@ type Result struct {
 	Attempts []Attempt    // in order; empty if the case did not run
 	Timeline []Entry      // of the attempt that decided
 	Dropped  int          // entries beyond the timeline's bounds
+	Traffic  *Traffic     // of the attempt that decided; nil for a pass, or if no bytes were exchanged
 	Stderr   string       // tail of the peer's standard error; empty for a pass
 }
 

@@ -69,6 +69,9 @@ type run struct {
 	lost     string
 	failed   bool
 	restarts int
+
+	trafficKept int // bytes that the results keep for captures
+
 	done     int
 	total    int
 	verdicts map[string]Verdict // gravest by case ID
@@ -112,6 +115,11 @@ func (p *Plan) Run(ctx context.Context, cfg Config) (*Outcome, error) {
 				reason = reasonSlow
 			}
 			outcome.Results = append(outcome.Results, r.unrun(in, Skipped, reason))
+		}
+	}
+	for _, in := range p.unsupported {
+		if p.judges(in) {
+			outcome.Results = append(outcome.Results, r.unrun(in, Unsupported, p.declares.undeclared(in)))
 		}
 	}
 	slices.SortFunc(outcome.Results, func(a, b Result) int { return strings.Compare(a.ID, b.ID) })

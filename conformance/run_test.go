@@ -369,3 +369,38 @@ func TestAnotherIdentityIsNotJudged(t *testing.T) {
 		t.Fatalf("got %v, want a *TargetError for the identity", err)
 	}
 }
+
+// A case whose control cannot be asked cannot be asked either.
+func TestUnsupportedControl(t *testing.T) {
+	lacking := control()
+	lacking.Run = func(x *Exchange) { x.Unsupported("a feature") }
+	o := judge(t, lineTarget(t), nil, lacking, negative("XC-0002", "BAD", refused()))
+	if r := resultOf(t, o, "XC-0002"); r.Verdict != Unsupported || r.Reason != "its control XC-0001 is unsupported" {
+		t.Errorf("got %s: %s", r.Verdict, r.Reason)
+	}
+	matrix := o.Suite.Coverage(map[string]Verdict{"XC-0001": Unsupported, "XC-0002": Pass})
+	if matrix[0].Verdict != Unsupported || matrix[1].Verdict != Pass {
+		t.Errorf("the matrix says %s and %s", matrix[0].Verdict, matrix[1].Verdict)
+	}
+}
+
+// No two cases that move many bytes run at the same time, others do.
+func TestBulkCasesTakeTurns(t *testing.T) {
+	var bulk, most atomic.Int32
+	list := []Case{control()}
+	for i := range 6 {
+		c := control()
+		c.ID, c.Title, c.Bulk = fmt.Sprintf("XC-%04d", 10+i), fmt.Sprintf("It moves %d megabytes.", i), true
+		c.Run = func(x *Exchange) {
+			most.Store(max(most.Load(), bulk.Add(1)))
+			x.Pause("T_SHORT")
+			bulk.Add(-1)
+			x.Require(true, "it is done")
+		}
+		list = append(list, c)
+	}
+	o := judge(t, lineTarget(t), nil, list...)
+	if most.Load() != 1 || o.Counts()[Pass] != len(list) {
+		t.Errorf("%d at the same time, %v", most.Load(), o.Counts())
+	}
+}

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -9,12 +10,12 @@ import (
 // A Selection says which cases of a suite to run. The zero Selection is all of
 // them.
 type Selection struct {
-	Run     []string // terms; a case is in if one matches, or if there are none
-	Skip    []string // terms; a case that one matches is reported as skipped
-	Profile string   // empty means every profile
-	Level   Level    // the weakest level to run; empty means May
-	Role    Role     // the role under test; empty means RoleServer
-	Slow    bool     // run cases with LabelSlow even if no term of Run names them
+	Run      []string // terms; a case is in if one matches, or if there are none
+	Skip     []string // terms; a case that one matches is reported as skipped
+	Profiles []string // what the peer declares (chapter 19.2); none means DefaultProfile alone
+	Level    Level    // the weakest level to run; empty means May
+	Role     Role     // the role under test; empty means RoleServer
+	Slow     bool     // run cases with LabelSlow even if no term of Run names them
 }
 
 // LabelSlow marks a case that waits so long for a timer that a run without it
@@ -23,25 +24,38 @@ const LabelSlow = "slow"
 
 // A Plan is what a run will do.
 type Plan struct {
-	suite    *Suite
-	chosen   []instance      // selected and not skipped, in order of ID
-	skipped  []instance      // left out by Skip, or slow
-	controls []instance      // not selected, but needed as control twins
-	selected map[string]bool // instance IDs of chosen
+	suite       *Suite
+	chosen      []instance      // selected and not skipped, in order of ID
+	skipped     []instance      // left out by Skip, or slow
+	unsupported []instance      // of no concern to what the peer declares
+	controls    []instance      // not selected, but needed as control twins
+	selected    map[string]bool // instance IDs of chosen
+	declares    Selection
 }
 
 // Select makes a plan. It returns a *NothingSelectedError when a term matches
-// no case of the suite, or when nothing is left to run.
+// no case of the suite, or when nothing is left to run, and a *UsageError for a
+// profile that the spec does not have.
 func (s *Suite) Select(sel Selection) (*Plan, error) {
+	if len(sel.Profiles) == 0 {
+		sel.Profiles = []string{DefaultProfile}
+	}
+	for _, name := range sel.Profiles {
+		if !s.knowsProfile(name) {
+			return nil, &UsageError{Message: fmt.Sprintf("the spec has no profile %q", name)}
+		}
+	}
 	for _, term := range slices.Concat(sel.Run, sel.Skip) {
 		if !slices.ContainsFunc(s.instances, func(in instance) bool { return in.matches(term) }) {
 			return nil, &NothingSelectedError{Term: term}
 		}
 	}
-	p := &Plan{suite: s, selected: map[string]bool{}}
+	p := &Plan{suite: s, selected: map[string]bool{}, declares: sel}
 	for _, in := range s.instances {
 		switch {
 		case !sel.covers(in):
+		case sel.undeclared(in) != "":
+			p.unsupported = append(p.unsupported, in)
 		case in.matchesAny(sel.Skip), in.slow() && !sel.Slow && len(sel.Run) == 0:
 			p.skipped = append(p.skipped, in)
 		default:
@@ -95,8 +109,30 @@ func (sel Selection) covers(in instance) bool {
 	}
 	return (in.Role == role || in.Role == RoleBoth) &&
 		in.Level.AtLeast(floor) &&
-		(sel.Profile == "" || in.Profile == sel.Profile) &&
 		(len(sel.Run) == 0 || in.matchesAny(sel.Run))
+}
+
+// undeclared says why a case does not concern a peer with these declarations, or
+// is empty.
+func (sel Selection) undeclared(in instance) string {
+	for _, profile := range in.profiles() {
+		if !slices.Contains(sel.Profiles, profile) {
+			return "the peer does not declare profile " + profile
+		}
+	}
+	switch {
+	case in.Unless != "" && slices.Contains(sel.Profiles, in.Unless):
+		return "the peer declares profile " + in.Unless + ", and the case is about a peer without it"
+	}
+	return ""
+}
+
+// profiles are those that a peer has to declare before it is asked the case.
+func (c *Case) profiles() []string {
+	if c.Needs == "" {
+		return []string{c.Profile}
+	}
+	return []string{c.Profile, c.Needs}
 }
 
 func (in instance) slow() bool { return slices.Contains(in.Labels, LabelSlow) }

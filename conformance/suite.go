@@ -78,6 +78,12 @@ func (s *Suite) Case(id string) (Case, bool) {
 	return *c, true
 }
 
+// knowsProfile reports whether the spec, or a case, has a profile of that name.
+func (s *Suite) knowsProfile(name string) bool {
+	return slices.ContainsFunc(s.registry.Profiles, func(p spec.Profile) bool { return p.Name == name }) ||
+		slices.ContainsFunc(s.cases, func(c Case) bool { return slices.Contains(c.profiles(), name) })
+}
+
 // Proving returns the IDs of the cases that prove a requirement.
 func (s *Suite) Proving(requirement string) []string {
 	var ids []string
@@ -189,6 +195,10 @@ func (k *suiteCheck) requirements(c *Case) {
 			k.problem(c, "there is no requirement %s", id)
 			continue
 		}
+		optional := r.Profile != "" && r.Profile != DefaultProfile
+		if optional && slices.Contains(c.Proves, id) && !slices.Contains(c.profiles(), r.Profile) {
+			k.problem(c, "it proves %s of profile %s, which it does not need", id, r.Profile)
+		}
 		if level, ok := LevelOf(r.Level); ok && slices.Contains(c.Proves, id) && !c.Level.AtLeast(level) {
 			k.problem(c, "it proves %s, which is %s, at the weaker level %s", id, level, c.Level)
 		}
@@ -211,10 +221,20 @@ func (k *suiteCheck) control(c *Case) {
 		}
 		control = k.suite.byID[control.Control]
 	}
+	direct := k.suite.byID[c.Control]
 	switch {
-	case k.suite.byID[c.Control] == nil || control == nil:
+	case direct == nil || control == nil:
 		k.problem(c, "there is no control %s", c.Control)
-	case k.suite.byID[c.Control].Negative():
+	case direct.Negative():
 		k.problem(c, "its control %s is itself negative", c.Control)
+	case direct.forOthers(c):
+		k.problem(c, "its control %s is for other peers", c.Control)
 	}
+}
+
+// forOthers reports whether a peer that is asked the case may not be asked c.
+func (c *Case) forOthers(asked *Case) bool {
+	return c.Unless != "" && c.Unless != asked.Unless || slices.ContainsFunc(c.profiles(), func(profile string) bool {
+		return profile != DefaultProfile && !slices.Contains(asked.profiles(), profile)
+	})
 }

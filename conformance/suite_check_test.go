@@ -33,11 +33,14 @@ func TestUnsoundSuites(t *testing.T) {
 		{`unknown role "guest"`, func(c *Case) { c.Role = "guest" }},
 		{`unknown level "WISH"`, func(c *Case) { c.Level = "WISH" }},
 		{"a name and at least one value", func(c *Case) { c.Params = []Param{{"n", nil}} }},
+		{"its control XC-0004 is for other peers", func(c *Case) { c.Control = "XC-0004" }},
 		{"65 instances", func(c *Case) { c.Params = []Param{{"n", make([]string, 65)}} }},
 	} {
 		c := negative("XC-0002", "BAD", refused())
 		test.spoil(&c)
-		_, err := NewSuite(testRegistry(), []Case{control(), c, negative("XC-0003", "BAD", refused())})
+		needing := control()
+		needing.ID, needing.Title, needing.Needs = "XC-0004", "It needs another profile.", "other"
+		_, err := NewSuite(testRegistry(), []Case{control(), c, negative("XC-0003", "BAD", refused()), needing})
 		var unsound *SuiteError
 		if !errors.As(err, &unsound) {
 			t.Errorf("%s: got %v, want a SuiteError", test.says, err)
@@ -80,7 +83,11 @@ func TestSelection(t *testing.T) {
 	kind.Profile = "extra"
 	client := control()
 	client.ID, client.Title, client.Role = "XC-0004", "A client waits.", RoleClient
-	suite, err := NewSuite(testRegistry(), []Case{control(), labelled, kind, client})
+	without := control()
+	without.ID, without.Title, without.Unless = "XC-0005", "It lacks something.", "extra"
+	needing := control()
+	needing.ID, needing.Title, needing.Needs = "XC-0006", "It needs another profile.", "other"
+	suite, err := NewSuite(testRegistry(), []Case{control(), labelled, kind, client, without, needing})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,18 +97,24 @@ func TestSelection(t *testing.T) {
 		judged   string
 		controls string
 	}{
-		{"all", Selection{}, "XC-0001 XC-0002[bit=3] XC-0002[bit=4] XC-0003", ""},
+		{"default profile", Selection{}, "XC-0001 XC-0002[bit=3] XC-0002[bit=4] XC-0005", ""},
+		{"needed profile", Selection{Profiles: []string{"core", "other"}, Run: []string{"XC-0001", "XC-0006"}}, "XC-0001 XC-0006", ""},
+		{"needed profile alone", Selection{Profiles: []string{"other"}, Run: []string{"XC-0006"}}, "", ""},
 		{"case", Selection{Run: []string{"xc-0002"}}, "XC-0002[bit=3] XC-0002[bit=4]", "XC-0001"},
 		{"instance", Selection{Run: []string{"XC-0002[bit=4]"}}, "XC-0002[bit=4]", "XC-0001"},
 		{"instances", Selection{Run: []string{"XC-0002[*=4]"}}, "XC-0002[bit=4]", "XC-0001"},
-		{"requirement", Selection{Run: []string{"XTMP-TST-003"}}, "XC-0003", ""},
-		{"requirements", Selection{Run: []string{"XTMP-TST-*"}}, "XC-0001 XC-0002[bit=3] XC-0002[bit=4] XC-0003", ""},
+		{"requirement", Selection{Profiles: []string{"extra"}, Run: []string{"XTMP-TST-003"}}, "XC-0003", ""},
+		{"requirements", Selection{Run: []string{"XTMP-TST-*"}}, "XC-0001 XC-0002[bit=3] XC-0002[bit=4] XC-0005", ""},
 		{"label", Selection{Run: []string{"refusal"}}, "XC-0002[bit=3] XC-0002[bit=4]", "XC-0001"},
 		{"pattern", Selection{Run: []string{"XC-000[13]", "XC-000?"}}, "", ""},
-		{"skip", Selection{Skip: []string{"XC-0002*"}}, "XC-0001 XC-0003", ""},
-		{"skipped control", Selection{Skip: []string{"XC-0001"}}, "XC-0002[bit=3] XC-0002[bit=4] XC-0003", "XC-0001"},
-		{"level", Selection{Level: Must}, "XC-0001 XC-0002[bit=3] XC-0002[bit=4]", ""},
-		{"profile", Selection{Profile: "extra"}, "XC-0003", ""},
+		{"skip", Selection{Skip: []string{"XC-0002*"}}, "XC-0001 XC-0005", ""},
+		{"skipped control", Selection{Skip: []string{"XC-0001"}}, "XC-0002[bit=3] XC-0002[bit=4] XC-0005", "XC-0001"},
+		{"level", Selection{Level: Must, Profiles: []string{"core", "extra"}}, "XC-0001 XC-0002[bit=3] XC-0002[bit=4]", ""},
+		{"profile", Selection{Profiles: []string{"extra"}}, "XC-0003", ""},
+		{"profiles", Selection{Profiles: []string{"core", "extra"}}, "XC-0001 XC-0002[bit=3] XC-0002[bit=4] XC-0003", ""},
+		{"profile of another case", Selection{Profiles: []string{"core"}, Run: []string{"XC-0003"}}, "", ""},
+		{"without a profile", Selection{Profiles: []string{"core"}, Run: []string{"XC-0005"}}, "XC-0005", ""},
+		{"with it", Selection{Profiles: []string{"core", "extra"}, Run: []string{"XC-0005"}}, "", ""},
 		{"role", Selection{Role: RoleClient}, "XC-0004", ""},
 		{"typo", Selection{Run: []string{"XC-0001", "XC-9999"}}, "", ""},
 		{"nothing left", Selection{Run: []string{"XC-0001"}, Skip: []string{"XC-0001"}}, "", ""},

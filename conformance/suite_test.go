@@ -2,7 +2,9 @@ package conformance_test
 
 import (
 	"bytes"
+	"errors"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/onsi/ginkgo/v2"
@@ -20,6 +22,10 @@ const (
 	execVariable   = "XTMP_CONFORM_EXEC"
 	targetVariable = "XTMP_CONFORM_TARGET"
 	pinVariable    = "XTMP_CONFORM_PIN"
+
+	// profileVariable holds the profiles that the server declares, separated by
+	// commas; without it core alone.
+	profileVariable = "XTMP_CONFORM_PROFILE"
 )
 
 // TestServer is the suite for ginkgo: one It per case, labelled with what the
@@ -39,13 +45,21 @@ func TestServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var profiles []string
+	if declared := os.Getenv(profileVariable); declared != "" {
+		profiles = strings.Split(declared, ",")
+	}
 	ginkgo.Describe("A server of XTMP/1", func() {
 		for _, c := range suite.Cases() {
 			if c.Role == conformance.RoleClient {
 				continue
 			}
 			ginkgo.It(c.ID+" "+c.Title, labelsOf(c), func(ctx ginkgo.SpecContext) {
-				plan, err := suite.Select(conformance.Selection{Run: []string{c.ID}})
+				plan, err := suite.Select(conformance.Selection{Run: []string{c.ID}, Profiles: profiles})
+				var nothing *conformance.NothingSelectedError
+				if errors.As(err, &nothing) {
+					ginkgo.Skip("the server does not declare what the case is about")
+				}
 				gomega.Expect(err).NotTo(gomega.HaveOccurred())
 				outcome, err := plan.Run(ctx, conformance.Config{
 					Target: target, Waits: waits, Seed: uint64(ginkgo.GinkgoRandomSeed()), Probe: cases.Probe,

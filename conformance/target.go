@@ -1,11 +1,13 @@
 package conformance
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -30,8 +32,38 @@ type Target interface {
 // An Endpoint is where a target listens and who it says it is.
 type Endpoint struct {
 	TCP         string // host:port
-	Fingerprint []byte // the pinned identity; nil if none is known
+	Fingerprint []byte // the first pin; nil if none is known
+	Pins        []Pin  // every identity that the target is said to have, its default first
 	Generation  int    // counts incarnations from 0
+}
+
+// A Pin is an identity that is expected of a target.
+type Pin struct {
+	Kind        uint8 // 1 or 2 (chapter 6.1); 0 if nobody said it
+	Fingerprint []byte
+}
+
+// pin adds identities, each [KIND:]HEX, of which an empty one and "-" are none. One
+// that is known already is not added again, but its kind is.
+func (e *Endpoint) pin(texts ...string) error {
+	for _, text := range texts {
+		p, err := parsePin(text)
+		if err != nil {
+			return err
+		}
+		at := slices.IndexFunc(e.Pins, func(q Pin) bool { return bytes.Equal(p.Fingerprint, q.Fingerprint) })
+		switch {
+		case p.Fingerprint == nil:
+		case at < 0:
+			e.Pins = append(e.Pins, p)
+		default:
+			e.Pins[at].Kind = max(e.Pins[at].Kind, p.Kind)
+		}
+	}
+	if len(e.Pins) > 0 {
+		e.Fingerprint = e.Pins[0].Fingerprint
+	}
+	return nil
 }
 
 // Loopback reports whether the endpoint is on this host's loopback network.
@@ -60,18 +92,18 @@ func (e Endpoint) loopback4() bool {
 // An Address is a Target of which only the address is known.
 type Address struct{ endpoint Endpoint }
 
-// NewAddress takes host:port and the fingerprint to pin, in hex; an empty one
-// pins nothing. It returns a *UsageError.
-func NewAddress(hostPort, pin string) (*Address, error) {
+// NewAddress takes host:port and the identities to pin, each as [KIND:]HEX; an
+// empty one pins nothing. It returns a *UsageError.
+func NewAddress(hostPort string, pins ...string) (*Address, error) {
 	host, port, err := net.SplitHostPort(hostPort)
 	if err != nil || host == "" || port == "" {
 		return nil, &UsageError{Message: fmt.Sprintf("target %q is not host:port", hostPort)}
 	}
-	fingerprint, err := parseFingerprint(pin)
-	if err != nil {
-		return nil, &UsageError{Message: fmt.Sprintf("pin %q is not the hex of a fingerprint: %v", pin, err)}
+	endpoint := Endpoint{TCP: hostPort}
+	if err := endpoint.pin(pins...); err != nil {
+		return nil, &UsageError{Message: err.Error()}
 	}
-	return &Address{endpoint: Endpoint{TCP: hostPort, Fingerprint: fingerprint}}, nil
+	return &Address{endpoint: endpoint}, nil
 }
 
 // Endpoint implements Target.
@@ -94,6 +126,21 @@ func (a *Address) Stop() {}
 // fingerprintSize is the length of an identity fingerprint (chapter 6.1), in
 // bytes.
 const fingerprintSize = 32
+
+// parsePin reads [KIND:]HEX.
+func parsePin(text string) (p Pin, err error) {
+	digits := text
+	if kind, rest, ok := strings.Cut(text, ":"); ok && len(kind) == 1 {
+		if kind != "1" && kind != "2" {
+			return p, fmt.Errorf("pin %q has kind %s, and there are 1 and 2", text, kind)
+		}
+		p.Kind, digits = kind[0]-'0', rest
+	}
+	if p.Fingerprint, err = parseFingerprint(digits); err != nil {
+		err = fmt.Errorf("pin %q is not the hex of a fingerprint: %w", text, err)
+	}
+	return p, err
+}
 
 // parseFingerprint reads hex, with or without colons. Empty and "-" mean none.
 func parseFingerprint(text string) ([]byte, error) {

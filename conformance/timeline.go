@@ -26,10 +26,11 @@ type Entry struct {
 	At     time.Duration // since the attempt began
 	Conn   int           // number of the connection from 1; 0 for none
 	Way    Way
-	Label  string  // what it is, in words; the frame's name for bytes that were parsed
-	Bytes  []byte  // as many as were kept
-	Length int     // as many as there were
-	Fields []Field // the parts of Bytes, in order of offset
+	Label  string   // what it is, in words; the frame's name for bytes that were parsed
+	Bytes  []byte   // as many as were kept
+	Length int      // as many as there were
+	Fields []Field  // the parts of Bytes, in order of offset
+	Faults []string // what is wrong with received bytes, a sentence each
 }
 
 // A Field names a range of an entry's bytes.
@@ -38,6 +39,7 @@ type Field struct {
 	Offset  int
 	Size    int
 	Meaning string // the value in words; may be empty
+	Opened  []byte // the plaintext at this place; nil where Bytes are not sealed
 	Want    []byte // what it should have been; nil if the case has no opinion
 	Mask    []byte // which bits of Want count; nil means all
 }
@@ -116,17 +118,32 @@ func (t *timeline) label(conn int, way Way, name string, raw []byte, fields []Fi
 	t.add(Entry{Conn: conn, Way: way, Label: name, Bytes: raw, Fields: slices.Clone(fields)})
 }
 
+// fault writes what is wrong into the newest received entry of a connection.
+func (t *timeline) fault(conn int, sentence string) {
+	for i := len(t.entries) - 1; i >= 0 && !t.sealed; i-- {
+		if e := &t.entries[i]; e.Way == WayReceived && e.Conn == conn {
+			if len(e.Faults) < maxFaults {
+				e.Faults = append(e.Faults, sentence)
+			}
+			return
+		}
+	}
+}
+
+// maxFaults bounds the sentences of one entry.
+const maxFaults = 16
+
 // expect writes what a field should have been beside what it was, in the newest
-// received entry that has a field of this name. A difference whose values are
-// no hex leaves no trace here.
-func (t *timeline) expect(d Difference) {
+// received entry that has a field of this name; conn 0 stands for every connection.
+// A difference whose values are no hex leaves no trace here.
+func (t *timeline) expect(conn int, d Difference) {
 	want, err := hex.DecodeString(d.Want)
 	mask, errMask := hex.DecodeString(d.Mask)
 	if err != nil || errMask != nil || t.sealed {
 		return
 	}
 	for i := len(t.entries) - 1; i >= 0; i-- {
-		if t.entries[i].Way != WayReceived {
+		if t.entries[i].Way != WayReceived || conn != 0 && t.entries[i].Conn != conn {
 			continue
 		}
 		fields := t.entries[i].Fields

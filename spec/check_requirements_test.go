@@ -159,6 +159,10 @@ func checkRequirementWords(t tree) []Problem {
 		if !slices.ContainsFunc(t.registry.Profiles, func(p Profile) bool { return p.Name == row.Profile }) {
 			report("profile %q is not in profiles.json", row.Profile)
 		}
+		needed := slices.ContainsFunc(t.registry.Profiles, func(p Profile) bool { return p.Name == row.Needs && p.Name != row.Profile })
+		if row.Needs != "" && !needed {
+			report("needs %q is not another profile of profiles.json", row.Needs)
+		}
 		if words := testabilities(); !slices.Contains(words, row.Testability) {
 			report("testability %q is not one of %s", row.Testability, strings.Join(words, ", "))
 		}
@@ -174,4 +178,32 @@ func checkRequirementWords(t tree) []Problem {
 
 func testabilities() []string {
 	return []string{Tested, Implicit, OutOfScope, Extension, BlackboxUntestable, ContradictoryInText}
+}
+
+// checkWithdrawn: what is withdrawn is no requirement any more, is listed once, says
+// why, and names requirements in its place.
+func checkWithdrawn(t tree) []Problem {
+	var problems []Problem
+	seen := make(map[string]bool)
+	for i, w := range t.registry.Withdrawn {
+		report := func(format string, values ...any) {
+			problems = append(problems, t.problem(in("withdrawn.json", i), "%s: %s", w.ID, fmt.Sprintf(format, values...)))
+		}
+		if seen[w.ID] {
+			report("is listed twice; remove one")
+		}
+		seen[w.ID] = true
+		if _, ok := t.registry.Requirement(w.ID); ok {
+			report("is a requirement; take another number for the sentence, or remove it here")
+		}
+		if w.Reason == "" {
+			report("has no reason")
+		}
+		for _, id := range w.ReplacedBy {
+			if _, ok := t.registry.Requirement(id); !ok {
+				report("replaced_by names %s, which is no requirement", id)
+			}
+		}
+	}
+	return problems
 }

@@ -82,10 +82,10 @@ func checkScheduleOperations(t tree) []Problem {
 func (t tree) stepFaults(function Function, step Step) []string {
 	needs, ok := map[string][]string{
 		OpConcat: {"parts"}, OpHash: {"parts"}, OpHMAC: {"key", "parts"}, OpExtract: {"salt", "ikm"},
-		OpExpand: {"secret_in", "label"}, OpXOR: {"left", "right"},
+		OpExpand: {"secret_in", "label"}, OpXOR: {"left", "right"}, OpTake: {"parts"},
 	}[step.Op]
 	if !ok {
-		return []string{fmt.Sprintf("operation %q is not one of concat, hash, hmac, extract, expand, xor", step.Op)}
+		return []string{fmt.Sprintf("operation %q is not one of concat, hash, hmac, extract, expand, xor, take", step.Op)}
 	}
 	var faults []string
 	operands := step.operands()
@@ -106,6 +106,9 @@ func (t tree) stepFaults(function Function, step Step) []string {
 	}
 	if want, ok := t.resultSize(function, step); ok && step.SizeFrom == "" && want != step.Size {
 		faults = append(faults, fmt.Sprintf("size is %d, but the operation gives %d", step.Size, want))
+	}
+	if whole, ok := t.operandSize(function, step.Parts); ok && step.Op == OpTake && whole <= step.Size {
+		faults = append(faults, fmt.Sprintf("takes %d bytes of %d; take fewer, or use concat", step.Size, whole))
 	}
 	if left, ok := t.operandSize(function, step.Left); ok && step.Op == OpXOR && left != step.Size {
 		faults = append(faults, fmt.Sprintf("left has %d bytes, not %d; both sides of xor are equally long", left, step.Size))

@@ -65,6 +65,7 @@ func allChecks() []check {
 		{"keywords elsewhere", checkKeywordsElsewhere},
 		{"requirement rows", checkRequirementRows},
 		{"requirement words", checkRequirementWords},
+		{"withdrawn", checkWithdrawn},
 		{"tables", checkTables},
 		{"links", checkLinks},
 		{"chapter index", checkIndex},

@@ -65,6 +65,7 @@
 //	expand   ExpandLabel(SecretIn, Label, Context, n)
 //	         = HKDF-Expand(SecretIn, u16 n ‖ u8 len ‖ LabelPrefix ‖ Label ‖ u8 len ‖ Context, n)
 //	xor      Left XOR Right, of equal length
+//	take     the first Size bytes of Parts
 //
 // The hash is that of the step, or else that of the schedule. n is Size, or the
 // number given as the input that SizeFrom names. The slots say which secret of

@@ -6,9 +6,12 @@ import (
 	"crypto/cipher"
 	"encoding/hex"
 	"hash/crc32"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/crypto/chacha20poly1305"
 )
 
 // TestLayoutsGiveKnownFrames writes the frames of appendix B from the layouts, the
@@ -20,9 +23,14 @@ func TestLayoutsGiveKnownFrames(t *testing.T) {
 	clearHeader := map[string]uint64{"message_type": 0xFE, "timestamp": 1790000000000000}
 	versionUnsupported := encode(t, "error", map[string]uint64{"code": 0x01, "scope": 1, "ref_seq": 1<<64 - 1}, nil)
 	clearFrame := encode(t, "frame", clearHeader, map[string]int{"payload_length": len(versionUnsupported)})
+	ping := []byte("\x00\x01\x02\x03\x04\x05\x06\x07\x08")
+	integrity := maps.Clone(header)
+	integrity["flags"] = 0
 	got := []string{
-		hex.EncodeToString(sealed(t, header, 1, []byte("\x00\x01\x02\x03\x04\x05\x06\x07\x08"))),
+		hex.EncodeToString(sealed(t, header, 1, ping)),
 		hex.EncodeToString(sealed(t, header, 3, []byte("ping"))),
+		hex.EncodeToString(sealed(t, header, 2, ping)),
+		hex.EncodeToString(sealed(t, integrity, 0, ping)),
 		hex.EncodeToString(withChecksum(t, slices.Concat(clearFrame, versionUnsupported))),
 	}
 	if want := framesOfAppendix(t); !slices.Equal(got, want) {
@@ -62,7 +70,29 @@ func sealed(t *testing.T, header map[string]uint64, suite uint64, plaintext []by
 	nonce := newRun(t, "nonce", map[string][]byte{"iv": answer("iv"), "seq": {0, 0, 0, 0, 0, 0, 0, 7}})
 	put(t, frame, "key_id", answer("key_id"))
 	put(t, frame, "nonce", nonce.value("nonce_field"))
-	block, err := aes.NewCipher(answer("key"))
+	aad := Default().Schedule.Seal.AAD
+	if suite == 0 {
+		tag := newRun(t, "integrity_tag", map[string][]byte{"key": answer("key"), "aad": frame[aad.From:aad.To], "payload": plaintext})
+		put(t, frame, "auth_tag", tag.value("tag"))
+		return withChecksum(t, slices.Concat(frame, plaintext))
+	}
+	box := aeadOf(t, suite, answer("key")).Seal(nil, nonce.value("nonce"), plaintext, frame[aad.From:aad.To])
+	put(t, frame, "auth_tag", box[len(plaintext):])
+	return withChecksum(t, slices.Concat(frame, box[:len(plaintext)]))
+}
+
+// aeadOf returns the AEAD that the table of suites names.
+func aeadOf(t *testing.T, suite uint64, key []byte) cipher.AEAD {
+	t.Helper()
+	entry, _ := Default().Suite(uint8(suite))
+	if entry.AEAD == "ChaCha20-Poly1305" {
+		aead, err := chacha20poly1305.New(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return aead
+	}
+	block, err := aes.NewCipher(key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,10 +100,7 @@ func sealed(t *testing.T, header map[string]uint64, suite uint64, plaintext []by
 	if err != nil {
 		t.Fatal(err)
 	}
-	aad := Default().Schedule.Seal.AAD
-	box := aead.Seal(nil, nonce.value("nonce"), plaintext, frame[aad.From:aad.To])
-	put(t, frame, "auth_tag", box[len(plaintext):])
-	return withChecksum(t, slices.Concat(frame, box[:len(plaintext)]))
+	return aead
 }
 
 func withChecksum(t *testing.T, frame []byte) []byte {
@@ -130,13 +157,14 @@ func TestPrefixes(t *testing.T) {
 		"frame": 96, "prologue": 0, "envelope": 16, "client_hello": 1296, "server_hello": 1176, "flight_message": 4, "server_identity": 36,
 		"server_params": 40, "server_signature_1": 64, "server_finished": 48, "client_finish": 48, "handshake_done": 56,
 		"heartbeat": 1, "disconnect": 18, "ack": 16, "ack_range": 4, "error": 16, "tlv_entry": 4, "transcript_message": 4,
+		"server_signature_2": 3373, "rekey_init": 1220, "rekey_resp": 1124, "probe": 8,
 	} {
 		layout, ok := Default().Layout(name)
 		if !ok || layout.Prefix() != want {
 			t.Errorf("layout %s (found %t) has a prefix of %d bytes, want %d", name, ok, layout.Prefix(), want)
 		}
 	}
-	if n := len(Default().Layouts); n != 19 {
+	if n := len(Default().Layouts); n != 23 {
 		t.Errorf("%d layouts; pin the prefix of the new one here", n)
 	}
 	if frame, _ := Default().Layout("frame"); frame.Then == nil || !bytes.Contains([]byte(frame.Then.LenField), []byte("payload_length")) {

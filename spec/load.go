@@ -49,6 +49,7 @@ func Load(fsys fs.FS) (*Registry, error) {
 		{"states.json", &r.States},
 		{"profiles.json", &r.Profiles},
 		{"areas.json", &r.Areas},
+		{"withdrawn.json", &r.Withdrawn},
 		{"requirements.json", &rows},
 	}
 	for _, file := range files {

@@ -55,6 +55,11 @@ func plantedInSchedule() []plant {
 			want: []string{"handshake.server_signature_input: size is 131, but the operation gives 130"},
 		},
 		{
+			name: "nothing left out", check: "schedule operations", file: file,
+			old: `"op": "take", "parts": "integrity_mac", "size": 16`, new: `"op": "take", "parts": "integrity_mac", "size": 32`,
+			want: []string{"integrity_tag.tag: takes 32 bytes of 32; take fewer, or use concat"},
+		},
+		{
 			name: "uneven xor", check: "schedule operations", file: file,
 			old:  `{"name": "iv", "size": 12, "secret": true, "meaning": "iv of the slot"}`,
 			new:  `{"name": "iv", "size": 13, "secret": true, "meaning": "iv of the slot"}`,

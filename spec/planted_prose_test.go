@@ -1,8 +1,9 @@
 package spec
 
 const (
-	frameChapter = "spec/02-frame.md"
-	rowsFile     = "spec/registry/requirements.json"
+	frameChapter  = "spec/02-frame.md"
+	rowsFile      = "spec/registry/requirements.json"
+	withdrawnFile = "spec/registry/withdrawn.json"
 )
 
 func plantedInRequirements() []plant {
@@ -100,6 +101,31 @@ func plantedInRequirements() []plant {
 			want: []string{"XTMP-HDR-002: testability implicit needs a reason"},
 		},
 		{
+			name: "needs", check: "requirement words", file: rowsFile,
+			old:  `"role": "client", "profile": "core", "testability"`,
+			new:  `"role": "client", "profile": "core", "needs": "core", "testability"`,
+			at:   `{"id": "XTMP-HDR-003"`,
+			want: []string{`XTMP-HDR-003: needs "core" is not another profile of profiles.json`},
+		},
+		{
+			name: "listed twice, alive and without reason", check: "withdrawn", file: withdrawnFile,
+			new: "[\n" +
+				`  {"id": "XTMP-HDR-` + `098", "replaced_by": ["XTMP-HDR-001"], "reason": "it was wrong", "still_cited_in": ["conformance"]},` + "\n" +
+				`  {"id": "XTMP-HDR-` + `098", "replaced_by": ["XTMP-HDR-` + `097"], "reason": ""}` + "\n]\n",
+			at: `  {"id": "XTMP-HDR-` + `098", "replaced_by": ["XTMP-HDR-` + `097"]`,
+			want: []string{
+				"XTMP-HDR-" + "098: is listed twice; remove one",
+				"XTMP-HDR-" + "098: has no reason",
+				"XTMP-HDR-" + "098: replaced_by names XTMP-HDR-" + "097, which is no requirement",
+			},
+		},
+		{
+			name: "requirement", check: "withdrawn", file: withdrawnFile,
+			old: "\n]", new: ",\n" + `  {"id": "XTMP-HDR-002", "replaced_by": [], "reason": "none"}` + "\n]",
+			at:   `{"id": "XTMP-HDR-002"`,
+			want: []string{"XTMP-HDR-002: is a requirement; take another number for the sentence, or remove it here"},
+		},
+		{
 			name: "role", check: "requirement words", file: rowsFile,
 			old: `"role": "client"`, new: `"role": "peer"`,
 			want: []string{`XTMP-HDR-003: role "peer" is not one of client, server, both`},
@@ -165,6 +191,17 @@ func plantedInProse() []plant {
 			name: "dead ID", check: "citations", file: "refimpl/wire/header.go",
 			old: "XTMP-HDR-001", new: "XTMP-HDR-" + "099",
 			want: []string{"cites XTMP-HDR-" + "099, which is no requirement; correct the number or remove the citation"},
+		},
+		{
+			name: "withdrawn ID", check: "citations", file: "refimpl/wire/header.go",
+			old: "XTMP-HDR-001", new: "XTMP-HDR-" + "098",
+			want: []string{"cites XTMP-HDR-" + "098, which was withdrawn; its place took XTMP-HDR-001"},
+		},
+		{
+			name: "withdrawn ID cited no longer", check: "citations", file: "conformance/old.go",
+			old: "XTMP-HDR-" + "098", new: "XTMP-HDR-001",
+			in: withdrawnFile, at: `{"id": "XTMP-HDR-` + `098"`,
+			want: []string{"XTMP-HDR-" + "098 is cited in conformance no longer; remove the directory from still_cited_in"},
 		},
 		{
 			name: "invented ID outside a test", check: "citations", file: "refimpl/wire/header.go",

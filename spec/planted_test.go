@@ -104,6 +104,7 @@ func soundTree(t *testing.T) fstest.MapFS {
 		tables += fmt.Sprintf("\n<!-- table: %s -->\n%s\n", name, tableEnd)
 	}
 	tree["spec/10-tables.md"] = &fstest.MapFile{Data: []byte(tables)}
+	tree["conformance/old.go"] = &fstest.MapFile{Data: []byte("package conformance // [XTMP-HDR-" + "098]\n")}
 	tree["refimpl/wire/header.go"] = &fstest.MapFile{Data: []byte("package wire // [XTMP-HDR-001]\n")}
 	fillTree(t, tree)
 	return tree

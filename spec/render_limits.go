@@ -49,7 +49,7 @@ func renderStates(states StateTable) string {
 }
 
 func renderRequirements(requirements []Requirement) string {
-	table := newTable("requirement", "level", "role", "profile", "testability", "section")
+	table := newTable("requirement", "level", "role", "profile", "needs", "testability", "section")
 	for _, q := range requirements {
 		testability := q.Testability
 		if q.Reason != "" {
@@ -59,7 +59,7 @@ func renderRequirements(requirements []Requirement) string {
 		if q.Chapter != "" {
 			section = fmt.Sprintf("[%s](%s.md#%s)", q.Section, q.Chapter, q.Anchor)
 		}
-		table.row(q.ID, q.Level, q.Role, q.Profile, testability, section)
+		table.row(q.ID, q.Level, q.Role, q.Profile, q.Needs, testability, section)
 	}
 	return table.String()
 }

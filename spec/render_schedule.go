@@ -71,6 +71,8 @@ func (s Schedule) formula(step Step) string {
 			step.SecretIn.formula(), step.Label.formula(), step.Context.formula(), strings.Trim(stepSize(step), "`"))
 	case OpXOR:
 		return step.Left.formula() + " XOR " + step.Right.formula()
+	case OpTake:
+		return fmt.Sprintf("(%s)[0:%d]", step.Parts.formula(), step.Size)
 	}
 	return step.Op
 }

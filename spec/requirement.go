@@ -31,6 +31,7 @@ type Requirement struct {
 	Level       string
 	Role        string // client, server, both
 	Profile     string
+	Needs       string // profile without which a peer cannot be judged by it, "" if none
 	Testability string
 	Reason      string // why it is not tested, "" if it is
 	Chapter     string // "02-frame"
@@ -55,6 +56,7 @@ type requirementRow struct {
 	Level       string `json:"level"`
 	Role        string `json:"role"`
 	Profile     string `json:"profile"`
+	Needs       string `json:"needs"`
 	Testability string `json:"testability"`
 	Reason      string `json:"reason"`
 }
@@ -93,7 +95,10 @@ func requirementsOf(documents []document, rows []requirementRow) []Requirement {
 }
 
 func (w requirementRow) requirement() Requirement {
-	return Requirement{ID: w.ID, Level: w.Level, Role: w.Role, Profile: w.Profile, Testability: w.Testability, Reason: w.Reason}
+	return Requirement{
+		ID: w.ID, Level: w.Level, Role: w.Role, Profile: w.Profile, Needs: w.Needs,
+		Testability: w.Testability, Reason: w.Reason,
+	}
 }
 
 // level returns the first keyword of a statement, or "" if it has none.
@@ -102,4 +107,14 @@ func (s statement) level() string {
 		return found[0]
 	}
 	return ""
+}
+
+// Withdrawn is an ID that was given up. Its number is never used again.
+type Withdrawn struct {
+	ID         string   `json:"id"`
+	ReplacedBy []string `json:"replaced_by"` // IDs that took its place
+	Reason     string   `json:"reason"`
+	// StillCitedIn names the directories whose code has not followed yet. A citation
+	// elsewhere is an error, and so is an entry of a directory that has followed.
+	StillCitedIn []string `json:"still_cited_in"`
 }

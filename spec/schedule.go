@@ -89,6 +89,7 @@ const (
 	OpExtract = "extract"
 	OpExpand  = "expand"
 	OpXOR     = "xor"
+	OpTake    = "take"
 )
 
 // Step gives one named byte string. Which operands it has depends on Op.
@@ -96,7 +97,7 @@ type Step struct {
 	Name     string  `json:"name"`
 	Op       string  `json:"op"`
 	Hash     string  `json:"hash"`      // "" for that of the schedule
-	Parts    Operand `json:"parts"`     // concat, hash, hmac
+	Parts    Operand `json:"parts"`     // concat, hash, hmac, take
 	Key      Operand `json:"key"`       // hmac
 	Salt     Operand `json:"salt"`      // extract
 	IKM      Operand `json:"ikm"`       // extract

@@ -57,6 +57,14 @@ func knownAnswers(t *testing.T) map[string]string {
 		"root": handshake.value("root_0"), "rekey_hash": sha384("rekey"), "mlkem_ss": bytesOf(3, 32), "x25519_ss": bytesOf(4, 32),
 	})
 	computed["root_1"] = hex.EncodeToString(rekey.value("root_next"))
+	next := newRun(t, "path", map[string][]byte{"root": rekey.value("root_next"), "binder": handshake.value("binder_0")})
+	for _, secret := range []string{"ts_client", "ts_server"} {
+		slot := newRun(t, "slot", map[string][]byte{"ts": next.value(secret)})
+		computed["epoch 1 "+secret] = hex.EncodeToString(next.value(secret))
+		for _, name := range []string{"key", "iv", "key_id"} {
+			computed["epoch 1 "+secret+" "+name] = hex.EncodeToString(slot.value(name))
+		}
+	}
 	key, err := hex.DecodeString("01d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
 	if err != nil {
 		t.Fatal(err)
@@ -179,6 +187,8 @@ func (r *run) run(step Step, size int) []byte {
 			mixed[i] = left[i] ^ right[i]
 		}
 		return mixed
+	case OpTake:
+		return r.join(step.Parts)[:size]
 	}
 	r.t.Fatalf("unknown operation %s", step.Op)
 	return nil

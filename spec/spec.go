@@ -45,6 +45,7 @@ type Registry struct {
 	Profiles       []Profile
 	Areas          []Area
 	Requirements   []Requirement
+	Withdrawn      []Withdrawn
 	Chapters       []Chapter
 }
 

@@ -73,6 +73,9 @@ func (v Vector) checkHeader() (found []string) {
 	if v.Effect != "" && (!slices.Contains(effects, v.Effect) || v.Expect.Result == Invalid) {
 		add("effect %q is unknown, or stands beside an invalid step", v.Effect)
 	}
+	if v.Needs != "" && !slices.ContainsFunc(spec.Default().Profiles, func(p spec.Profile) bool { return p.Name == v.Needs }) {
+		add("there is no profile %q", v.Needs)
+	}
 	judged := v.Kind == KindFrame || v.Kind == KindHeader || v.Kind == KindStream
 	if judged != (v.Receiver != "") || !slices.Contains(states[v.Receiver], v.State) && judged {
 		add("receiver %q and state %q do not go with kind %s", v.Receiver, v.State, v.Kind)
@@ -112,7 +115,7 @@ func (v Vector) checkStep(i int, step Step) (found []string) {
 // keysOf finds the keys of a sealed frame among the values: the traffic secret ts,
 // or the slots of a flow.
 func (v Vector) keysOf(f *testkit.Frame) (testkit.Keys, bool) {
-	secrets := [][]byte{v.GivenValue("ts")}
+	secrets := [][]byte{v.GivenValue("ts"), v.GivenValue("next_ts"), v.GivenValue("old_ts")}
 	for _, slot := range slotNames {
 		secrets = append(secrets, v.ResultValue(slot+".ts"))
 	}
@@ -124,10 +127,18 @@ func (v Vector) keysOf(f *testkit.Frame) (testkit.Keys, bool) {
 			continue
 		}
 		if keys := testkit.DeriveKeys(ts); bytes.Equal(keys.KeyID, f.Header.Bytes("key_id")) {
-			return keys, true
+			return keys.For(v.suite()), true
 		}
 	}
 	return testkit.Keys{}, false
+}
+
+// suite returns the suite of the session.
+func (v Vector) suite() uint8 {
+	if suite := v.GivenValue("suite"); suite != nil {
+		return suite[0]
+	}
+	return testkit.SuiteAES256GCM
 }
 
 // checkValues runs the function of the key schedule and compares every result.

@@ -11,7 +11,7 @@ import (
 
 // ExportFormat is the version of the JSON export. A new key, or a new value of a
 // key with a closed list, raises it.
-const ExportFormat = 1
+const ExportFormat = 2
 
 // ExportJSON writes every vector as one JSON document of
 // schema/vectors.schema.json.
@@ -44,6 +44,7 @@ type exportedVector struct {
 	Receiver string          `json:"receiver,omitempty"`
 	State    string          `json:"state,omitempty"`
 	Function string          `json:"function,omitempty"`
+	Needs    string          `json:"needs,omitempty"`
 	Comment  string          `json:"comment"`
 	Given    []exportedValue `json:"given,omitempty"`
 	Steps    []exportedStep  `json:"steps,omitempty"`
@@ -83,7 +84,8 @@ type exportedField struct {
 
 func exportVector(v Vector) exportedVector {
 	out := exportedVector{
-		ID: v.ID, Kind: v.Kind, Req: v.Req, Effect: v.Effect, Receiver: v.Receiver, State: v.State, Function: v.Function, Comment: v.Comment,
+		ID: v.ID, Kind: v.Kind, Req: v.Req, Effect: v.Effect, Receiver: v.Receiver, State: v.State, Function: v.Function,
+		Needs: v.Needs, Comment: v.Comment,
 		Expect: exportedExpect{Result: v.Expect.Result, Class: v.Expect.Class, Stage: v.Expect.Stage, Feature: v.Expect.Feature},
 		Given:  exportValues(v.Given),
 		Result: exportValues(v.Result),

@@ -2,6 +2,7 @@ package vectors
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,6 +15,7 @@ func TestScribeReproducesHandWorkedFrames(t *testing.T) {
 	const start = 1790000000000000
 	cfMAC := handValue(t, "01-client-finish", "cf_mac")
 	handshakeID := []byte{0xC0, 0xC1, 0xC2, 0xC3, 0xC4, 0xC5, 0xC6, 0xC7}
+	rekeyID := []byte{0xD0, 0xD1, 0xD2, 0xD3, 0xD4, 0xD5, 0xD6, 0xD7}
 	var ack, priority, reply uint16 = 0x0002, 0x0004, 0x0040
 	for _, tt := range []struct {
 		id          string
@@ -37,6 +39,17 @@ func TestScribeReproducesHandWorkedFrames(t *testing.T) {
 			p.Prologue.SetUint("mid", 2).SetUint("reply_to", 1)
 		}},
 		{"fe-clear", 0xFE, 0, 7, errorText(1, 1, "speak 1"), nil},
+		{"01-rekey-init", 0x01, ack, 8, handRekeyInit(), func(p *testkit.Plaintext) {
+			p.Prologue.SetUint("mid", 1)
+			p.Envelope.SetUint("hs_type", 32).Set("handshake_id", rekeyID)
+		}},
+		{"02-rekey-resp", 0x02, ack | reply, 9, handRekeyResp(), func(p *testkit.Plaintext) {
+			p.Prologue.SetUint("mid", 2).SetUint("reply_to", 1)
+			p.Envelope.SetUint("hs_type", 33).Set("handshake_id", rekeyID)
+		}},
+		{"70-probe", 0x70, ack, 10, testkit.Compose("probe").Set("data", []byte("abc")), func(p *testkit.Plaintext) {
+			p.Prologue.SetUint("mid", 1)
+		}},
 	} {
 		v, err := Load("hand/" + tt.id)
 		if err != nil {
@@ -68,11 +81,30 @@ func TestHandWorkedTypes(t *testing.T) {
 			seen[f.Type()] = true
 		}
 	}
-	for _, messageType := range []uint8{0x01, 0x02, 0x03, 0x04, 0x05, 0xFE} {
+	for _, messageType := range []uint8{0x01, 0x02, 0x03, 0x04, 0x05, 0x70, 0xFE} {
 		if !seen[messageType] {
 			t.Errorf("no frame of type 0x%02X was worked out by hand", messageType)
 		}
 	}
+}
+
+// run returns n bytes that begin with from and count up.
+func run(from byte, n int) []byte {
+	out := make([]byte, n)
+	for i := range out {
+		out[i] = from + byte(i)
+	}
+	return out
+}
+
+func handRekeyInit() *testkit.Message {
+	key := slices.Concat(make([]byte, 1152), run(1, 32))
+	return testkit.Compose("rekey_init").SetUint("epoch", 1).Set("x25519", testkit.X25519Public(run(0x20, 32))).Set("mlkem768_ek", key)
+}
+
+func handRekeyResp() *testkit.Message {
+	m := testkit.Compose("rekey_resp").SetUint("epoch", 1)
+	return m.Set("x25519", testkit.X25519Public(run(0x40, 32))).Set("mlkem768_ct", run(0, 1088))
 }
 
 func handValue(t *testing.T, id, name string) []byte {

@@ -10,36 +10,56 @@ import (
 // known are the values that a receiver knows or has chosen, with their size in
 // bytes. The other names are those of the key schedule.
 var known = map[string]int{
-	"session_id":        8,  // of the session
-	"handshake_id":      8,  // of the receiver's or the first ClientHello
-	"ts":                48, // traffic secret of the slot that the last frame names, or would
-	"sequence":          8,  // next sequence number expected in that slot
-	"clock":             8,  // the receiver's idea of its peer's time now, in microseconds; its own wall time before a session
-	"base":              8,  // lowest mid of the peer that is not complete; 1 if it is not given
-	"last_sent":         8,  // last sequence number that the receiver sent on the path
-	"sent_mid":          8,  // mid of the only request that the receiver has sent
-	"sent_type":         1,  // its type
-	"message":           0,  // what a signature is over
-	"signature":         64, // Ed25519
-	"key":               32, // Ed25519 public key
-	"identity_seed":     32, // Ed25519 seed of the server's identity
-	"pin":               32, // fingerprint that the client trusts
-	"pinned_key":        33, // identity key bytes that the client holds for it
-	"reset_key":         32,
-	"client_x25519":     32, // private key
-	"client_mlkem_seed": 64, // d ‖ z
-	"client_random":     32,
-	"client_time":       8,
-	"server_x25519":     32, // private key
-	"server_mlkem_m":    32, // randomness of the encapsulation
-	"server_random":     32,
-	"server_time":       8,
-	"cf_mac":            48, // MAC that ClientFinish has to carry
-	"reset_token":       16,
+	"session_id":              8,  // of the session
+	"suite":                   1,  // of the session; 1 if it is not given
+	"handshake_id":            8,  // of the receiver's or the first ClientHello
+	"ts":                      48, // traffic secret of the slot that the last frame names, or would
+	"sequence":                8,  // next sequence number expected in that slot
+	"clock":                   8,  // the receiver's idea of its peer's time now, in microseconds; its own wall time before a session
+	"next_ts":                 48, // traffic secret of the same slot in the next epoch, if the receiver has its keys
+	"old_ts":                  48, // traffic secret of the same slot in the epoch before, whose receive keys are gone
+	"root":                    48, // of the current epoch
+	"epoch":                   4,  // the current epoch; 0 if it is not given
+	"rekey_epoch":             4,  // epoch of the RekeyInit that the receiver has sent, or received and not seen confirmed
+	"rekey_age":               8,  // microseconds since the last RekeyInit was received
+	"inflates":                1,  // 1 if the receiver announced that it inflates; 0 if it is not given
+	"incomplete":              8,  // messages that are incomplete at the receiver, besides those of the steps
+	"base":                    8,  // lowest mid of the peer that is not complete; 1 if it is not given
+	"last_sent":               8,  // last sequence number that the receiver sent on the path
+	"sent_mid":                8,  // mid of the only request that the receiver has sent
+	"sent_type":               1,  // its type
+	"message":                 0,  // what a signature is over
+	"signature":               64, // Ed25519
+	"key":                     32, // Ed25519 public key
+	"identity_seed":           32, // Ed25519 seed of the server's identity
+	"mldsa_seed":              32, // ML-DSA-65 seed of the server's identity, of kind 2
+	"second_identity_seed":    32, // of a second identity of the server, behind the first
+	"second_mldsa_seed":       32,
+	"pin":                     32, // fingerprint that the client trusts
+	"pin_kind":                1,  // kind of that pin; 1 if it is not given
+	"pinned_key":              0,  // identity key bytes that the client holds for it
+	"reset_key":               32,
+	"client_x25519":           32, // private key
+	"client_mlkem_seed":       64, // d ‖ z
+	"client_random":           32,
+	"client_time":             8,
+	"server_x25519":           32, // private key
+	"server_mlkem_m":          32, // randomness of the encapsulation
+	"server_random":           32,
+	"server_time":             8,
+	"rekey_client_x25519":     32, // private key of a rekey
+	"rekey_client_mlkem_seed": 64, // d ‖ z
+	"rekey_mlkem_ss":          32, // shared secrets of a rekey
+	"rekey_x25519_ss":         32,
+	"rekey_handshake_id":      8,
+	"rekey_server_x25519":     32, // private key
+	"rekey_server_mlkem_m":    32, // randomness of the encapsulation
+	"cf_mac":                  48, // MAC that ClientFinish has to carry
+	"reset_token":             16,
 }
 
 // slotNames are the key slots whose keys a flow lists, as "hs.c.key".
-var slotNames = []string{"hs.c", "hs.s", "p0.c", "p0.s"}
+var slotNames = []string{"hs.c", "hs.s", "p0.c.e1", "p0.s.e1", "p0.c", "p0.s"} // longer names first
 
 // sizeOf returns the size that a value of that name has, 0 for any, and whether
 // the name is known.
@@ -92,6 +112,11 @@ var (
 	effects = []string{
 		"nothing", "Ack", "PONG", "PATH_RESPONSE", "ServerHello", "ClientFinish", "HandshakeDone",
 		"reply UNSUPPORTED_TYPE", "Error UNSUPPORTED_TYPE",
+		"reply Probe", "reply MALFORMED", "reply PAYLOAD_TOO_LARGE", "reply COMPRESSION_REFUSED", "reply DECOMPRESS_LIMIT",
+		"reply INVALID_PAYLOAD", "reply FAIL",
+		"Error MALFORMED", "Error PAYLOAD_TOO_LARGE", "Error COMPRESSION_REFUSED", "Error DECOMPRESS_LIMIT",
+		"RekeyInit", "RekeyResp", "PING",
+		"refusal NO_COMMON_SUITE",
 		"end", // the session ends, nothing is sent
 	}
 	states = map[string][]string{

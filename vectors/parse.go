@@ -110,6 +110,8 @@ func (v *Vector) set(key, value string) (err error) {
 		v.State = value
 	case "function":
 		v.Function = value
+	case "needs":
+		v.Needs = value
 	case "comment":
 		v.Comment = value
 	default:

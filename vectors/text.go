@@ -34,6 +34,7 @@ func (v Vector) Text() string {
 		{"receiver", v.Receiver},
 		{"state", v.State},
 		{"function", v.Function},
+		{"needs", v.Needs},
 		{"comment", v.Comment},
 	} {
 		if line.value != "" {

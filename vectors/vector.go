@@ -16,6 +16,7 @@ type Vector struct {
 	Receiver string // "server" or "client": who judges the last step; "" if nobody does
 	State    string // the receiver's state before the last step
 	Function string // KindValues: function of the key schedule
+	Needs    string // profile without which nobody can be judged by it; "" if none
 	Comment  string
 	Given    []Value // what the receiver knows, or the inputs
 	Steps    []Step

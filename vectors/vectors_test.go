@@ -104,7 +104,7 @@ func TestCheckFinds(t *testing.T) {
 		{"heartbeat/ping-9.txt", "0102030405060708\n", "0102030405060709\n", "does not hold its plaintext"},
 		{"heartbeat/ping-9.txt", "XTMP-HBT-004", "XTMP-TST-999", "there is no requirement XTMP-TST-999"},
 		{"heartbeat/ping-9.txt", "kind: frame", "kind: fame", `there is no kind "fame"`},
-		{"heartbeat/ping-9.txt", "effect: PONG", "effect: PING", `effect "PING" is unknown`},
+		{"heartbeat/ping-9.txt", "effect: PONG", "effect: PANG", `effect "PANG" is unknown`},
 		{"heartbeat/ping-9.txt", "state: established", "state: hello", "do not go with kind frame"},
 		{"heartbeat/ping-9.txt", "id: heartbeat/ping-9", "id: heartbeat/ping", "the id is heartbeat/ping"},
 		{"heartbeat/ping-9.txt", "receiver: server", "receiver: client", "is not one that the client receives"},
@@ -119,6 +119,13 @@ func TestCheckFinds(t *testing.T) {
 		{"flows/core.txt", "client_mlkem_seed              40", "client_mlkem_seed              41", "does not follow from client_mlkem_seed"},
 		{"flows/core.txt", "identity_seed                  9d", "identity_seed                  9e", "does not follow from identity_seed"},
 		{"flows/core.txt", "client_x25519                  20", "client_x25519                  a8", "different X25519 secrets"},
+		{"probe/echo.txt", "needs: probe", "needs: prose", `there is no profile "prose"`},
+		{"suite/2-ping.txt", "suite                          02", "suite                          01", "does not hold its plaintext"},
+		{"flows/suite-3.txt", "mldsa_seed                     f0", "mldsa_seed                     f1", "does not follow from identity_seed"},
+		{"flows/rekey.txt", "rekey_server_mlkem_m           c1", "rekey_server_mlkem_m           c2", "from rekey_server_mlkem_m"},
+		{"flows/rekey.txt", "rekey_client_mlkem_seed        41", "rekey_client_mlkem_seed        42", "from rekey_client_mlkem_seed"},
+		{"flows/rekey.txt", "rekey_client_x25519            21", "rekey_client_x25519            a9", "the rekey have different X25519 secrets"},
+		{"flows/rekey.txt", "\nrekey_hash                     ", "\nrekey_salt                     ", "rekey_salt"},
 		{"flows/core.txt", "reset_key                      05", "reset_key                      06", "reset_token is"},
 	} {
 		spoiled := strings.Replace(read(tt.file), tt.old, tt.with, 1)
@@ -192,11 +199,12 @@ func TestExportFitsItsSchema(t *testing.T) {
 		t.Error(err)
 	}
 	for _, tt := range []struct{ old, with string }{
-		{`"effect": "PONG"`, `"effect": "PING"`},
+		{`"effect": "PONG"`, `"effect": "PANG"`},
+		{`"needs": "probe"`, `"needs": "prose"`},
 		{`"kind": "flow"`, `"kind": "flaw"`},
 		{`"stage": "check3"`, `"stage": "check33"`},
 		{`"from": "client"`, `"from": "nobody"`},
-		{`"format": 1,`, `"format": 1, "more": 1,`},
+		{`"format": 2,`, `"format": 2, "more": 1,`},
 		{`"receiver": "server",`, ``},
 	} {
 		spoiled := strings.Replace(out.String(), tt.old, tt.with, 1)

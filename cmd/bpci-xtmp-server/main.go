@@ -1,6 +1,7 @@
 // Command bpci-xtmp-server is the reference server of XTMP/1.
 //
 //	bpci-xtmp-server keygen --out identity.pem     make an identity key, print its fingerprint
+//	bpci-xtmp-server fingerprint identity.pem      print kind and fingerprint again
 //	bpci-xtmp-server start --config server.yaml    serve until SIGTERM or SIGINT
 //
 // On standard output stands what programs read: the fingerprint of keygen, and
@@ -8,7 +9,8 @@
 //
 //	READY tcp=host:port udp=- fingerprint=HEX
 //
-// The log goes to standard error. On SIGTERM or SIGINT every session is told,
+// The log goes to standard error. SIGHUP reads the identity keys again, SIGUSR1
+// asks every client for fresh session keys. On SIGTERM or SIGINT every session is told,
 // which takes up to twelve seconds; a second signal ends the process at once.
 // Exit codes: 0 after an orderly end, 1 when serving failed, 2 when the start
 // was refused: usage, configuration, key or address.

@@ -12,8 +12,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -32,12 +34,22 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			text, err := os.ReadFile("../../deploy/certify.yaml")
+			if err != nil {
+				return err
+			}
+			return os.WriteFile(filepath.Join(env.WorkDir, "certify.yaml"), text, 0o600)
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits,
-			"serve": serve,
-			"ping":  ping,
-			"end":   end,
-			"taken": taken,
+			"exits":  exits,
+			"serve":  serve,
+			"ping":   ping,
+			"hold":   hold,
+			"end":    end,
+			"signal": end,
+			"held":   end,
+			"taken":  taken,
 		},
 	})
 }
@@ -68,7 +80,25 @@ func codeOf(err error) int {
 // served is the server that a script has started.
 type served struct {
 	cmd *exec.Cmd
-	log bytes.Buffer
+	log journal
+}
+
+// journal is a log that may be read while it is written.
+type journal struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (j *journal) Write(b []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(b)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.String()
 }
 
 // serve ARG... starts a server, waits until it is ready, and puts its line into
@@ -90,6 +120,7 @@ func serve(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(s.cmd.Start())
 	ts.Defer(func() { _ = s.cmd.Process.Kill() })
 	ts.SetCmd("end", func(ts *testscript.TestScript, _ bool, args []string) { s.end(ts, args) })
+	ts.SetCmd("signal", func(ts *testscript.TestScript, _ bool, args []string) { s.signal(ts, args) })
 	lines := bufio.NewScanner(out)
 	if !lines.Scan() {
 		_ = s.cmd.Wait()
@@ -101,6 +132,7 @@ func serve(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("the line is %q: %v", lines.Text(), err)
 	}
 	ts.Setenv("ADDRESS", address)
+	fingerprint, _, _ = strings.Cut(fingerprint, ",") // the default
 	ts.Setenv("FINGERPRINT", fingerprint)
 }
 
@@ -114,24 +146,42 @@ func (s *served) end(ts *testscript.TestScript, args []string) {
 	late := time.AfterFunc(patience, func() { _ = s.cmd.Process.Kill() })
 	code := codeOf(s.cmd.Wait())
 	late.Stop()
-	ts.Check(os.WriteFile(ts.MkAbs("log"), s.log.Bytes(), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs("log"), []byte(s.log.String()), 0o600))
 	if want, _ := strconv.Atoi(args[1]); code != want {
 		ts.Fatalf("exit code %d, want %d:\n%s", code, want, &s.log)
 	}
 }
 
-// ping ADDRESS FINGERPRINT does what a client does. The fingerprint may be in a
-// file.
-func ping(ts *testscript.TestScript, neg bool, args []string) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	text := args[1]
+// signal SIGNAL TEXT sends a signal, and waits until the log says TEXT once more.
+func (s *served) signal(ts *testscript.TestScript, args []string) {
+	before := strings.Count(s.log.String(), args[1])
+	ts.Check(s.cmd.Process.Signal(map[string]os.Signal{"HUP": syscall.SIGHUP, "USR1": syscall.SIGUSR1}[args[0]]))
+	for late := time.Now().Add(patience); strings.Count(s.log.String(), args[1]) == before; runtime.Gosched() {
+		if time.Now().After(late) {
+			ts.Fatalf("the log does not say %q again:\n%s", args[1], &s.log)
+		}
+	}
+}
+
+// dial ADDRESS FINGERPRINT [KIND] connects. The fingerprint may be in a file.
+func dial(ctx context.Context, ts *testscript.TestScript, args []string) (*client.Session, error) {
+	text, kind := args[1], uint8(1)
 	if b, err := os.ReadFile(ts.MkAbs(text)); err == nil {
 		text = strings.TrimSpace(string(b))
 	}
 	fingerprint, err := client.ParseFingerprint(text)
 	ts.Check(err)
-	s, err := client.Dial(ctx, args[0], client.Config{Pins: []client.Pin{{Kind: 1, Fingerprint: fingerprint}}})
+	if len(args) > 2 && args[2] == "2" {
+		kind = 2
+	}
+	return client.Dial(ctx, args[0], client.Config{Pins: []client.Pin{{Kind: kind, Fingerprint: fingerprint}}})
+}
+
+// ping ADDRESS FINGERPRINT [KIND] does what a client does.
+func ping(ts *testscript.TestScript, neg bool, args []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	s, err := dial(ctx, ts, args)
 	if err == nil {
 		_, err = s.Ping(ctx)
 		err = errors.Join(err, s.Close(ctx))
@@ -139,6 +189,22 @@ func ping(ts *testscript.TestScript, neg bool, args []string) {
 	if (err != nil) != neg {
 		ts.Fatalf("ping: %v", err)
 	}
+}
+
+// hold ADDRESS FINGERPRINT [KIND] opens a session; held shows that it
+// lives.
+func hold(ts *testscript.TestScript, _ bool, args []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	s, err := dial(ctx, ts, args)
+	ts.Check(err)
+	ts.Defer(func() { _ = s.Close(context.Background()) })
+	ts.SetCmd("held", func(ts *testscript.TestScript, _ bool, _ []string) {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		_, err := s.Ping(ctx)
+		ts.Check(err)
+	})
 }
 
 // taken takes a port and puts it into $TAKEN.

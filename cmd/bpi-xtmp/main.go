@@ -1,6 +1,7 @@
 // Command bpi-xtmp is a client of XTMP/1 for people and scripts.
 //
 //	bpi-xtmp ping host:port                          handshake, PING, round-trip times
+//	bpi-xtmp probe host:port --op echo               requests per second, and how long they take
 //	bpi-xtmp validate --message-file F --show-headers   judge the frames in a file
 //
 // A server is trusted if the pin file knows it, by default

@@ -6,13 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"net"
-	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,18 +14,14 @@ import (
 )
 
 type pingFlags struct {
-	endpoint     string
-	pin          string
-	knownServers string
-	trustNew     bool
-	count        int
-	interval     time.Duration
-	timeout      time.Duration
-	output       string
+	target
+	count    int
+	interval time.Duration
+	output   string
 }
 
-func pingCommand(stdout io.Writer) *cobra.Command {
-	var f pingFlags
+func pingCommand(stdout, stderr io.Writer) *cobra.Command {
+	f := pingFlags{target: target{stderr: stderr}}
 	c := &cobra.Command{
 		Use:   "ping [host:port]",
 		Short: "Handshake with a server and measure round trips",
@@ -49,45 +38,24 @@ func pingCommand(stdout io.Writer) *cobra.Command {
 			return f.ping(c.Context(), stdout)
 		},
 	}
-	c.Flags().StringVar(&f.endpoint, "endpoint", "", "server, host:port; the port is 8090 if absent")
-	c.Flags().StringVar(&f.pin, "pin", "", "fingerprint to trust instead of the pin file, 64 hexadecimal digits")
-	c.Flags().StringVar(&f.knownServers, "known-servers", "", "pin file (default $XDG_CONFIG_HOME/bpi/known_servers)")
-	c.Flags().BoolVar(&f.trustNew, "trust-new", false, "record the identity of a server that is not pinned; for development")
+	f.addFlags(c, "time for the connection and for each PING")
 	c.Flags().IntVarP(&f.count, "count", "c", 4, "number of PINGs")
 	c.Flags().DurationVarP(&f.interval, "interval", "i", 200*time.Millisecond, "time between PINGs")
-	c.Flags().DurationVar(&f.timeout, "timeout", 10*time.Second, "time for the connection and for each PING")
 	c.Flags().StringVarP(&f.output, "output", "o", "text", "text or json")
 	return c
 }
 
 // check reads the arguments and refuses what makes no sense.
 func (f *pingFlags) check(args []string) error {
-	switch {
-	case len(args) > 1, len(args) == 1 && f.endpoint != "":
-		return errors.New("ping takes one endpoint: bpi-xtmp ping host:port")
-	case len(args) == 1:
-		f.endpoint = args[0]
-	case f.endpoint == "":
-		return errors.New("ping needs an endpoint: bpi-xtmp ping host:port")
+	if err := f.target.check("ping", args); err != nil {
+		return err
 	}
 	switch {
 	case f.output != "text" && f.output != "json":
 		return fmt.Errorf("--output %s is neither text nor json", f.output)
 	case f.count < 1:
 		return fmt.Errorf("--count %d: at least one PING is sent", f.count)
-	case f.timeout <= 0:
-		return fmt.Errorf("--timeout %v: it is more than 0", f.timeout)
-	case f.pin != "" && (f.trustNew || f.knownServers != ""):
-		return errors.New("--pin trusts one identity: leave out --trust-new and --known-servers")
 	}
-	host, port, err := net.SplitHostPort(f.endpoint)
-	if err != nil {
-		host, port = strings.Trim(f.endpoint, "[]"), "8090" // [XTMP-CON-006]
-	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || host == "" {
-		return fmt.Errorf("%q is neither host nor host:port", f.endpoint)
-	}
-	f.endpoint = net.JoinHostPort(host, port)
 	return nil
 }
 
@@ -103,7 +71,7 @@ type report struct {
 }
 
 func (f *pingFlags) ping(ctx context.Context, stdout io.Writer) error {
-	cfg, err := f.trust()
+	cfg, err := f.config()
 	if err != nil {
 		return usage{err}
 	}
@@ -117,15 +85,12 @@ func (f *pingFlags) ping(ctx context.Context, stdout io.Writer) error {
 		Suite: s.Identity().Suite.String(), ConnectMS: milliseconds(time.Since(start)),
 	}
 	if cfg.TrustNew {
-		err = f.record(s.Identity(), &r)
+		r.Recorded, err = f.record(s.Identity())
 	}
 	if err == nil {
 		err = f.measure(ctx, s, &r, stdout)
 	}
-	// Also after an interrupt the server is told.
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.timeout)
-	defer cancel()
-	if closing := s.Close(last); err == nil {
+	if closing := f.close(ctx, s); err == nil {
 		err = closing
 	}
 	if err != nil {
@@ -172,94 +137,3 @@ func (f *pingFlags) measure(ctx context.Context, s *client.Session, r *report, s
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-
-// trust decides which identities are trusted.
-func (f *pingFlags) trust() (client.Config, error) {
-	cfg := client.Config{ConnectTimeout: f.timeout}
-	if f.pin != "" {
-		fingerprint, err := client.ParseFingerprint(f.pin)
-		if err != nil {
-			return cfg, fmt.Errorf("--pin: %w", err)
-		}
-		cfg.Pins = []client.Pin{{Kind: 1, Fingerprint: fingerprint}}
-		return cfg, nil
-	}
-	file, err := f.pinFile()
-	if err != nil {
-		return cfg, err
-	}
-	pins, err := client.LoadPins(file)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && (f.trustNew || f.knownServers == ""):
-	case err != nil:
-		return cfg, fmt.Errorf("the pin file cannot be used: %w", err)
-	}
-	cfg.Pins = pins.For(f.endpoint)
-	cfg.TrustNew = f.trustNew && len(cfg.Pins) == 0
-	if len(cfg.Pins) == 0 && !cfg.TrustNew {
-		return cfg, fmt.Errorf("%s is not pinned in %s: ask its operator for the fingerprint and add the line "+
-			"`%s 1 FINGERPRINT`, or give it with --pin", f.endpoint, file, f.endpoint)
-	}
-	return cfg, nil
-}
-
-func (f *pingFlags) pinFile() (string, error) {
-	if f.knownServers != "" {
-		return f.knownServers, nil
-	}
-	dir, err := os.UserConfigDir()
-	if err != nil {
-		return "", fmt.Errorf("no place for a pin file: %w: give one with --known-servers", err)
-	}
-	return filepath.Join(dir, "bpi", "known_servers"), nil
-}
-
-// record pins the identity that was met for the first time.
-func (f *pingFlags) record(id client.Identity, r *report) error {
-	file, err := f.pinFile()
-	if err != nil {
-		return usage{err}
-	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		return usage{fmt.Errorf("the pin file cannot be written: %w", err)}
-	}
-	if err := client.AppendPin(file, f.endpoint, id); err != nil {
-		return usage{fmt.Errorf("the pin file cannot be written: %w", err)}
-	}
-	r.Recorded = file
-	return nil
-}
-
-// explain names the endpoint and adds the next step, where there is one that a
-// person can take.
-func (f *pingFlags) explain(err error) error {
-	var misuse usage
-	if errors.As(err, &misuse) {
-		return err
-	}
-	var pin *client.PinError
-	var name *net.DNSError
-	var op *net.OpError
-	next := ""
-	switch {
-	case errors.As(err, &pin):
-		next = ": if its operator changed the key, replace the pin; if not, somebody is in between"
-	case errors.As(err, &name):
-		next = ": check the host"
-	case errors.Is(err, syscall.ECONNREFUSED):
-		next = ": is the server running, and is this its port?"
-	case errors.Is(err, client.ErrNotXTMP):
-		next = ": is this its port?"
-	case errors.Is(err, client.ErrTimeout):
-		next = fmt.Sprintf(": check host and port, or wait longer than %v with --timeout", f.timeout)
-	case errors.Is(err, client.ErrRefused):
-		next = ": its log says why"
-	}
-	if errors.As(err, &op) { // whose text repeats the address
-		return fmt.Errorf("%s: %s: %w%s", f.endpoint, client.Class(err), op.Err, next)
-	}
-	if inner := errors.Unwrap(err); inner != nil && strings.HasPrefix(err.Error(), "xtmp: ") {
-		err = inner // without the address, too
-	}
-	return fmt.Errorf("%s: %w%s", f.endpoint, err, next)
-}

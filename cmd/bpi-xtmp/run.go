@@ -28,7 +28,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		Short: "A client of XTMP/1",
 		Long: "A client of XTMP/1.\n\n" +
 			"`ping` shows whether a server answers, and whether it is the one that is trusted;\n" +
-			"`validate` looks at frames in a file. Exit codes: 0 success, 1 refused, 2 usage.",
+			"`probe` measures one whose operator has switched Probe on; `validate` looks at frames in\n" +
+			"a file. Exit codes: 0 success, 1 refused, 2 usage.",
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -44,7 +45,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usage{fmt.Errorf("%w: see `%s --help`", err, c.CommandPath())}
 	})
-	root.AddCommand(pingCommand(stdout), validateCommand(stdin, stdout))
+	root.AddCommand(pingCommand(stdout, stderr), probeCommand(stdout, stderr), validateCommand(stdin, stdout))
 	err := fang.Execute(ctx, root, fang.WithErrorHandler(func(w io.Writer, _ fang.Styles, err error) {
 		fmt.Fprintf(w, "bpi-xtmp: %v\n", err) // standard error is the last resort
 	}))

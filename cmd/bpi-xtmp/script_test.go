@@ -16,6 +16,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/bpci/xtmp/refimpl/security"
 	"github.com/bpci/xtmp/refimpl/server"
 	"github.com/bpci/xtmp/refimpl/wire"
 )
@@ -36,6 +37,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":     exits,
 			"serve":     serve,
+			"diagnose":  diagnose,
 			"say":       say,
 			"frame":     frame,
 			"line":      line,
@@ -82,6 +84,27 @@ func serve(ts *testscript.TestScript, _ bool, _ []string) {
 	})
 	ts.Setenv("ADDRESS", s.Addr().String())
 	ts.Setenv("FINGERPRINT", s.Fingerprint().String())
+}
+
+// diagnose starts a server with everything on and puts its address into $PROBED
+// and its fingerprint, of an identity of kind 2, into $PROBED_BY.
+func diagnose(ts *testscript.TestScript, _ bool, _ []string) {
+	id, err := security.NewHybridIdentity(make([]byte, 32), make([]byte, 32))
+	ts.Check(err)
+	ctx, cancel := context.WithCancel(context.Background())
+	s, err := server.Listen(ctx, server.Config{
+		Address: "127.0.0.1:0", Identities: []*server.Identity{id}, Probe: true, AllowUnencrypted: true,
+		Suites: []server.Suite{server.SuiteAES256GCM, server.SuiteChaCha20, server.SuitePostQuantum, server.SuiteNone},
+	})
+	ts.Check(err)
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ctx) }()
+	ts.Defer(func() {
+		cancel()
+		ts.Check(<-served)
+	})
+	ts.Setenv("PROBED", s.Addr().String())
+	ts.Setenv("PROBED_BY", id.Fingerprint().String())
 }
 
 // say NAME TEXT listens, answers each connection with a text, hangs up, and

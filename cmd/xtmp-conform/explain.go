@@ -60,7 +60,10 @@ func (a app) explain(word string) error {
 func explainCase(w io.Writer, reg *spec.Registry, c conformance.Case) error {
 	p := &pages{w: w}
 	p.line("%s  %s", c.ID, c.Title)
-	p.line("%s, %s under test, profile %s", c.Level, c.Role, c.Profile)
+	p.line("%s, %s under test, profile %s", c.Level, c.Role, profilesOf(c))
+	if c.Unless != "" {
+		p.line("for peers without profile %s", c.Unless)
+	}
 	for _, id := range c.Proves {
 		q, _ := reg.Requirement(id)
 		p.line("\nproves %s (%s)\n    %s", id, q.Level, report.Plain(q.Text))

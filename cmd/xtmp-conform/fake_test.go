@@ -190,6 +190,16 @@ func lineMutants(args []string) int {
 			fmt.Println(`{"name":"a; rm","requirement":"XTMP-TST-001","description":"a bad name"}`)
 		}
 		return 0
+	case "zoo":
+		switch os.Getenv("LINE_MUTANTS") {
+		case "zoo":
+			fmt.Println(`{"name":"good","permits":"1.1 Words","description":"is odd"}`)
+		case "alarmed":
+			fmt.Println(`{"name":"unkind","permits":"1.1 Words","description":"need not greet"}`)
+		case "unpermitted":
+			fmt.Println(`{"name":"good","description":"is odd"}`)
+		}
+		return 0
 	case "serve":
 		return lineServer(strings.TrimSuffix(args[1], "2"))
 	}

@@ -6,6 +6,8 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+
+	"github.com/bpci/xtmp/conformance"
 )
 
 func (a app) listCommand() *cobra.Command {
@@ -19,7 +21,7 @@ func (a app) listCommand() *cobra.Command {
 			return a.list(f)
 		},
 	}
-	cmd.Flags().StringVar(&f.profile, "profile", "", "cases of this profile only")
+	cmd.Flags().StringSliceVar(&f.profiles, "profile", nil, "profiles that a target would declare, separated by commas (default: core)")
 	cmd.Flags().StringVar(&f.level, "level", "", "cases at this level or above only: must, should, may")
 	cmd.Flags().StringArrayVar(&f.run, "run", nil, "cases that this term matches (may be repeated)")
 	cmd.Flags().StringArrayVar(&f.skip, "skip", nil, "leave out cases that this term matches (may be repeated)")
@@ -46,8 +48,16 @@ func (a app) list(f *runFlags) error {
 		}
 		last = id
 		if c, ok := suite.Case(id); ok {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", c.ID, c.Level, c.Profile, c.Title, strings.Join(c.Proves, " "))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", c.ID, c.Level, profilesOf(c), c.Title, strings.Join(c.Proves, " "))
 		}
 	}
 	return w.Flush()
+}
+
+// profilesOf names what a peer has to declare before it is asked the case.
+func profilesOf(c conformance.Case) string {
+	if c.Needs != "" {
+		return c.Profile + "+" + c.Needs
+	}
+	return c.Profile
 }

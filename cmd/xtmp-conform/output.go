@@ -26,6 +26,8 @@ const (
 	outJSON  = "report.json"
 	outJUnit = "report.xml"
 	outHTML  = "report.html"
+
+	outCaptures = "captures" // a folder in that folder
 )
 
 func (f *outputFlags) add(cmd *cobra.Command) {
@@ -34,7 +36,8 @@ func (f *outputFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.json, "json", "", "write the report as canonical JSON to this file")
 	flags.StringVar(&f.junit, "junit", "", "write the report as JUnit XML to this file")
 	flags.StringVar(&f.html, "html", "", "write the report as one HTML page to this file")
-	flags.StringVar(&f.out, "out", "", "write "+outJSON+", "+outJUnit+" and "+outHTML+" to this folder")
+	flags.StringVar(&f.out, "out", "",
+		"write "+outJSON+", "+outJUnit+", "+outHTML+" and a capture of each exchange that did not pass to this folder")
 	flags.BoolVar(&f.noColor, "no-color", false, "no colours and no live view")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "show passes too, and keep their evidence")
 }
@@ -108,8 +111,10 @@ func (f *outputFlags) live(w io.Writer) *report.Live {
 	return report.NewLive(w, style)
 }
 
-// writeFile writes a file whole or not at all.
-func writeFile(name string, form func(io.Writer) error) error {
+// writeFile writes a file whole or not at all, for everybody to read.
+func writeFile(name string, form func(io.Writer) error) error { return writeMode(name, 0o644, form) }
+
+func writeMode(name string, mode os.FileMode, form func(io.Writer) error) error {
 	file, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*")
 	if err != nil {
 		return err
@@ -119,7 +124,7 @@ func writeFile(name string, form func(io.Writer) error) error {
 		_ = file.Close()
 		return err
 	}
-	if err := file.Chmod(0o644); err != nil {
+	if err := file.Chmod(mode); err != nil {
 		_ = file.Close()
 		return err
 	}

@@ -19,11 +19,13 @@ import (
 
 // runFlags are the flags of xtmp-conform run.
 type runFlags struct {
-	exec, target, pin string
+	exec, target string
+	pins         []string
 
-	run, skip      []string
-	profile, level string
-	slow           bool
+	run, skip []string
+	profiles  []string
+	level     string
+	slow      bool
 
 	seed        string
 	parallel    int
@@ -60,8 +62,8 @@ func (a app) runCommand() *cobra.Command {
 	flags.SortFlags = false
 	flags.StringVar(&f.exec, "exec", "", "command that starts the target and prints READY")
 	flags.StringVar(&f.target, "target", "", "host:port of a target that runs")
-	flags.StringVar(&f.pin, "pin", "", "fingerprint of the target's identity in hex, with --target")
-	flags.StringVar(&f.profile, "profile", "", "cases of this profile only")
+	flags.StringArrayVar(&f.pins, "pin", nil, "identity of the target as [KIND:]FINGERPRINT in hex (may be repeated)")
+	flags.StringSliceVar(&f.profiles, "profile", nil, "profiles that the target declares, separated by commas (default: core)")
 	flags.StringVar(&f.level, "level", "", "cases at this level or above only: must, should, may")
 	flags.StringArrayVar(&f.run, "run", nil, "cases that this term matches (may be repeated)")
 	flags.StringArrayVar(&f.skip, "skip", nil, "leave out cases that this term matches (may be repeated)")
@@ -129,7 +131,7 @@ func (a app) judge(ctx context.Context, f *runFlags) error {
 }
 
 func (a app) plan(f *runFlags) (*conformance.Plan, conformance.Selection, error) {
-	sel := conformance.Selection{Run: f.run, Skip: f.skip, Profile: f.profile, Slow: f.slow}
+	sel := conformance.Selection{Run: f.run, Skip: f.skip, Profiles: f.profiles, Slow: f.slow}
 	if f.level != "" {
 		level, ok := conformance.LevelOf(strings.ToUpper(f.level))
 		if !ok {
@@ -155,8 +157,6 @@ func (f *runFlags) check() error {
 		return usage("--dry-run judges nothing, so it has no report to write")
 	case !f.dryRun && (f.exec == "") == (f.target == ""):
 		return usage("give either --exec or --target")
-	case f.pin != "" && f.target == "":
-		return usage("--pin goes with --target; a process says its fingerprint itself")
 	case f.order != "random" && f.order != "defined":
 		return usage("--order %q is not random or defined", f.order)
 	case f.repeat < 1 || f.parallel < 0 || f.timeout < 0:
@@ -182,9 +182,9 @@ func (f *runFlags) seedOf() (uint64, error) {
 
 func (f *runFlags) start(ctx context.Context, waits *conformance.Waits) (conformance.Target, error) {
 	if f.target != "" {
-		return conformance.NewAddress(f.target, f.pin)
+		return conformance.NewAddress(f.target, f.pins...)
 	}
-	return conformance.StartCommand(ctx, f.exec, waits)
+	return conformance.StartCommand(ctx, f.exec, waits, f.pins...)
 }
 
 // showPlan prints what would run.
@@ -219,8 +219,12 @@ func (f *runFlags) readKnown() (*conformance.KnownFailures, error) {
 // report writes everything that was asked for and concludes.
 func (a app) report(f *runFlags, o *conformance.Outcome, known *conformance.KnownFailures, sel conformance.Selection) error {
 	conclusion := o.Conclude(known)
+	captures, err := f.output.captures(o, f.replay())
+	if err != nil {
+		return harnessError{err}
+	}
 	document, err := report.New(o, conclusion, report.About{
-		Version: version(), Command: f.exec, Replay: f.replay(), Selection: sel, Known: known,
+		Version: version(), Command: f.exec, Replay: f.replay(), Selection: sel, Known: known, Captures: captures,
 	})
 	if err != nil {
 		return harnessError{err}
@@ -264,8 +268,11 @@ func (f *runFlags) replay() []string {
 	} else {
 		words = append(words, "--target", f.target)
 	}
-	if f.pin != "" {
-		words = append(words, "--pin", f.pin)
+	for _, pin := range f.pins {
+		words = append(words, "--pin", pin)
+	}
+	if len(f.profiles) > 0 {
+		words = append(words, "--profile", strings.Join(f.profiles, ","))
 	}
 	if f.timeout != 0 {
 		words = append(words, "--timeout", f.timeout.String())

@@ -2,16 +2,19 @@ package main
 
 import (
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/bpci/xtmp/conformance/report"
+	"github.com/bpci/xtmp/internal/capturefile"
 )
 
 func TestScripts(t *testing.T) {
@@ -23,6 +26,7 @@ func TestScripts(t *testing.T) {
 			"exits":     exits,
 			"interrupt": interrupt,
 			"intact":    intact,
+			"captured":  captured,
 		},
 	})
 }
@@ -70,6 +74,38 @@ func interrupt(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(cmd.Process.Signal(os.Interrupt))
 	if got := codeOf(cmd.Wait()); got != 130 {
 		ts.Fatalf("exit code %d, want 130", got)
+	}
+}
+
+// captured FILE TEXT... reads a capture that is for its owner alone, and wants each
+// text in what was said in it.
+func captured(ts *testscript.TestScript, _ bool, args []string) {
+	name := ts.MkAbs(args[0])
+	info, err := os.Stat(name)
+	ts.Check(err)
+	if info.Mode().Perm() != 0o600 {
+		ts.Fatalf("%s has mode %v", args[0], info.Mode())
+	}
+	file, err := os.Open(name)
+	ts.Check(err)
+	defer file.Close()
+	reader, err := capturefile.NewReader(file)
+	ts.Check(err)
+	said := reader.Section().Comment + "\n"
+	for {
+		p, err := reader.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		ts.Check(err)
+		s, err := p.Segment()
+		ts.Check(err)
+		said += string(s.Payload)
+	}
+	for _, text := range args[1:] {
+		if !strings.Contains(said, text) {
+			ts.Fatalf("%s lacks %q: %q", args[0], text, said)
+		}
 	}
 }
 

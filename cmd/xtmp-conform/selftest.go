@@ -22,12 +22,18 @@ type selftestFlags struct {
 	parallel           int
 	scale              float64
 	only               []string
-	full, verbose      bool
+	profiles           []string
+	full, slow         bool
+	skipZoo            bool
+	verbose            bool
 	json, out          string
 }
 
 // outMatrix is the name of the kill matrix in the folder of --out.
 const outMatrix = "selftest.json"
+
+// outPage is that of the kill matrix as a page.
+const outPage = "kill-matrix.md"
 
 func (a app) selftestCommand() *cobra.Command {
 	f := &selftestFlags{}
@@ -35,9 +41,10 @@ func (a app) selftestCommand() *cobra.Command {
 		Use:   "selftest",
 		Short: "show that the suite has teeth",
 		Long: "Runs the suite against peers of which the right verdict is known. No degenerate peer may pass a MUST that it cannot keep, " +
-			"the reference passes everything, and each mutant is killed by a case that proves its requirement. " +
-			"CMD list prints the mutants, one JSON object {name, requirement, description} a line; " +
-			"CMD serve NAME is a server that prints READY.",
+			"the reference passes everything, and does so again, odd but legal servers pass everything, " +
+			"and each mutant is killed by a case that proves its requirement. " +
+			"CMD list prints the mutants, one JSON object {name, requirement, description, slow} a line; " +
+			"CMD zoo the legal servers, {name, permits, description}; CMD serve NAME is a server that prints READY.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.selftest(cmd.Context(), f) },
 	}
@@ -46,12 +53,17 @@ func (a app) selftestCommand() *cobra.Command {
 	flags.StringVar(&f.mutants, "mutants", "", "command that lists and serves the mutants")
 	flags.StringVar(&f.reference, "reference", "", "command that starts the unmutated reference")
 	flags.StringVar(&f.seed, "seed", "1", "number from which everything random follows")
-	flags.IntVar(&f.parallel, "parallel", selftest.DefaultParallel, "mutants at the same time")
+	flags.IntVar(&f.parallel, "parallel", selftest.DefaultParallel, "peers at the same time")
 	flags.Float64Var(&f.scale, "budget-scale", 1, "multiply every harness budget")
-	flags.StringArrayVar(&f.only, "only", nil, "only these peers: a mutant's or a degenerate peer's name, * and ? allowed, or \"reference\"")
-	flags.BoolVar(&f.full, "full", false, "the whole suite against each mutant, not only the cases that prove its requirement")
+	flags.StringArrayVar(&f.only, "only", nil,
+		"only these peers: the name of a mutant, of a legal or of a degenerate one, * and ? allowed, or \"reference\"")
+	flags.StringSliceVar(&f.profiles, "profile", nil, "profiles that the reference declares, separated by commas (default: core)")
+	flags.BoolVar(&f.full, "full", false,
+		"the whole suite against each mutant and legal server, not only the cases that prove a requirement, and a sample")
+	flags.BoolVar(&f.slow, "slow", false, "also mutants that only a slow case sees")
+	flags.BoolVar(&f.skipZoo, "skip-zoo", false, "leave out the odd but legal servers")
 	flags.StringVar(&f.json, "json", "", "write the kill matrix as JSON to this file")
-	flags.StringVar(&f.out, "out", "", "write "+outMatrix+" to this folder")
+	flags.StringVar(&f.out, "out", "", "write "+outMatrix+" and "+outPage+" to this folder")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "say which peer is next")
 	return cmd
 }
@@ -69,8 +81,8 @@ func (a app) selftest(ctx context.Context, f *selftestFlags) error {
 		return err
 	}
 	cfg := selftest.Config{
-		Suite: suite, Probe: a.probe, Seed: seed, Parallel: f.parallel, Full: f.full, Scale: f.scale,
-		Excuses: a.excuses, Reference: f.reference, Program: f.mutants,
+		Suite: suite, Probe: a.probe, Seed: seed, Parallel: f.parallel, Full: f.full, Slow: f.slow, Scale: f.scale,
+		Profiles: f.profiles, Excuses: a.excuses, Reference: f.reference, Program: f.mutants,
 	}
 	if cfg.Degenerate, err = degenerateTargets(); err != nil {
 		return harnessError{err}
@@ -78,6 +90,12 @@ func (a app) selftest(ctx context.Context, f *selftestFlags) error {
 	if f.mutants != "" {
 		if cfg.Mutants, err = selftest.ListMutants(ctx, f.mutants); err != nil {
 			return &conformance.TargetError{Stage: "listing the mutants", Cause: err}
+		}
+		if cfg.Zoo, err = selftest.ListZoo(ctx, f.mutants); err != nil {
+			return &conformance.TargetError{Stage: "listing the zoo", Cause: err}
+		}
+		if f.skipZoo {
+			cfg.Zoo = nil
 		}
 	}
 	for _, term := range f.only {
@@ -105,17 +123,24 @@ func (a app) selftest(ctx context.Context, f *selftestFlags) error {
 
 func (a app) showMatrix(m *selftest.Matrix, f *selftestFlags) error {
 	files := []string{f.json}
+	pages := []string{}
 	if f.out != "" {
 		if err := os.MkdirAll(f.out, 0o755); err != nil {
 			return harnessError{err}
 		}
 		files = append(files, filepath.Join(f.out, outMatrix))
+		pages = append(pages, filepath.Join(f.out, outPage))
 	}
 	for _, name := range files {
 		if name == "" {
 			continue
 		}
 		if err := writeFile(name, m.WriteJSON); err != nil {
+			return harnessError{err}
+		}
+	}
+	for _, name := range pages {
+		if err := writeFile(name, m.WriteMarkdown); err != nil {
 			return harnessError{err}
 		}
 	}

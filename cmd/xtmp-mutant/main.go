@@ -1,8 +1,10 @@
 // Command xtmp-mutant runs servers that are wrong in exactly one way, for the
-// conformance suite to find out.
+// conformance suite to find out, and servers that are odd and right, for it to
+// bear.
 //
-//	xtmp-mutant list          one JSON object per line: name, requirement, description
-//	xtmp-mutant serve NAME    a server with that fault; prints READY like bpci-xtmp-server
+//	xtmp-mutant list          the faults, one JSON object per line: name, requirement, description
+//	xtmp-mutant zoo           the oddities, likewise: name, permits, description
+//	xtmp-mutant serve NAME    a server with that fault or oddity, or "none"; prints READY like bpci-xtmp-server
 //	xtmp-mutant overlay DIR   write the changed sources and overlay.json for go build -overlay
 //
 // Only a build with the overlay can serve:

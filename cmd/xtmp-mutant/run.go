@@ -9,18 +9,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/bpci/xtmp/refimpl/faulty"
-	"github.com/bpci/xtmp/refimpl/security"
-	"github.com/bpci/xtmp/refimpl/server"
 )
 
 // overlaid is set by a file that the overlay adds.
 var overlaid = false
 
-var errUsage = errors.New("usage: xtmp-mutant list | serve NAME | overlay DIR")
+var errUsage = errors.New("usage: xtmp-mutant list | zoo | serve NAME | overlay DIR")
 
 // run is the command without its process.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -28,6 +25,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	switch {
 	case len(args) == 1 && args[0] == "list":
 		err = list(stdout)
+	case len(args) == 1 && args[0] == "zoo":
+		err = listZoo(stdout)
 	case len(args) == 2 && args[0] == "serve":
 		err = serve(ctx, args[1], stdout)
 	case len(args) == 2 && args[0] == "overlay":
@@ -44,41 +43,34 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 func list(w io.Writer) error {
+	encoder := json.NewEncoder(w)
 	for _, m := range faulty.Mutants() {
 		line := struct {
 			Name        string `json:"name"`
 			Requirement string `json:"requirement"`
 			Description string `json:"description"`
-		}{m.Name, m.Requirement, m.Description}
-		if err := json.NewEncoder(w).Encode(line); err != nil {
+			Slow        bool   `json:"slow,omitempty"`
+		}{m.Name, m.Requirement, m.Description, m.Slow}
+		if err := encoder.Encode(line); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func serve(ctx context.Context, name string, stdout io.Writer) error {
-	if !overlaid {
-		return errors.New("this build has no faults in it: build with `make mutants`")
+func listZoo(w io.Writer) error {
+	encoder := json.NewEncoder(w)
+	for _, v := range faulty.Zoo() {
+		line := struct {
+			Name        string `json:"name"`
+			Permits     string `json:"permits"`
+			Description string `json:"description"`
+		}{v.Name, v.Permits, v.Description}
+		if err := encoder.Encode(line); err != nil {
+			return err
+		}
 	}
-	if !slices.ContainsFunc(faulty.Mutants(), func(m faulty.Mutant) bool { return m.Name == name }) {
-		return fmt.Errorf("no mutant %q: `xtmp-mutant list` names them", name)
-	}
-	if err := os.Setenv(faulty.Switch, name); err != nil {
-		return err
-	}
-	identity, err := security.NewIdentity([]byte("thirty-two bytes known to anyone"))
-	if err != nil {
-		return err
-	}
-	s, err := server.Listen(ctx, server.Config{Address: "127.0.0.1:0", Identities: []*server.Identity{identity}})
-	if err != nil {
-		return err
-	}
-	if _, err := fmt.Fprintf(stdout, "READY tcp=%v udp=- fingerprint=%v\n", s.Addr(), s.Fingerprint()); err != nil {
-		return err
-	}
-	return s.Serve(ctx)
+	return nil
 }
 
 // overlay writes the mutated sources to dir and the JSON that maps the real
@@ -90,14 +82,14 @@ func overlay(ctx context.Context, dir string) error {
 	}
 	root := strings.TrimSpace(string(out))
 	sources := map[string]string{}
-	for _, m := range faulty.Mutants() {
-		b, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(m.File)))
+	for _, file := range faulty.Files(faulty.Mutants(), faulty.Zoo()) {
+		b, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(file)))
 		if err != nil {
 			return err
 		}
-		sources[m.File] = string(b)
+		sources[file] = string(b)
 	}
-	changed, err := faulty.Overlay(faulty.Mutants(), sources)
+	changed, err := faulty.Overlay(faulty.Mutants(), faulty.Zoo(), sources)
 	if err != nil {
 		return err
 	}

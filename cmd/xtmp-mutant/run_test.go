@@ -20,7 +20,10 @@ func TestList(t *testing.T) {
 	decoder.DisallowUnknownFields()
 	names := map[string]bool{}
 	for decoder.More() {
-		var m struct{ Name, Requirement, Description string }
+		var m struct {
+			Name, Requirement, Description string
+			Slow                           bool
+		}
 		if err := decoder.Decode(&m); err != nil {
 			t.Fatal(err)
 		}
@@ -40,9 +43,9 @@ func TestUsage(t *testing.T) {
 		code int
 		want string
 	}{
-		{nil, 2, "xtmp-mutant: usage: xtmp-mutant list | serve NAME | overlay DIR\n"},
-		{[]string{"list", "more"}, 2, "xtmp-mutant: usage: xtmp-mutant list | serve NAME | overlay DIR\n"},
-		{[]string{"serve"}, 2, "xtmp-mutant: usage: xtmp-mutant list | serve NAME | overlay DIR\n"},
+		{nil, 2, "xtmp-mutant: usage: xtmp-mutant list | zoo | serve NAME | overlay DIR\n"},
+		{[]string{"list", "more"}, 2, "xtmp-mutant: usage: xtmp-mutant list | zoo | serve NAME | overlay DIR\n"},
+		{[]string{"serve"}, 2, "xtmp-mutant: usage: xtmp-mutant list | zoo | serve NAME | overlay DIR\n"},
 		{[]string{"serve", faulty.Mutants()[0].Name}, 1, "xtmp-mutant: this build has no faults in it: build with `make mutants`\n"},
 	} {
 		var out, errs bytes.Buffer
@@ -73,8 +76,8 @@ func TestOverlay(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]bool{"cmd/xtmp-mutant/zz_overlaid.go": true}
-	for _, m := range faulty.Mutants() {
-		want[m.File] = true
+	for _, file := range faulty.Files(faulty.Mutants(), faulty.Zoo()) {
+		want[file] = true
 	}
 	for file := range want {
 		to, ok := overlay.Replace[filepath.Join(root, filepath.FromSlash(file))]

@@ -12,10 +12,17 @@
 //	5         handshake*.go                        envelope, messages, refusals, establishment
 //	6         trust.go                             choice of the identity
 //	7         order*.go                            what is judged when, and what failure does
-//	8         messages*.go                         requests, replies, mids, Ack, unknown types
+//	8         messages*.go, inflight.go,           requests, replies, mids, Ack, types, flow control,
+//	          priority.go, fragments*.go,          priority, fragments, compression, and which of
+//	          compression*.go, refusal_order.go    several refusals is sent
 //	9         heartbeat.go, disconnect.go,         liveness, closing, Errors
 //	          error.go
 //	10        limits.go                            sizes, counts, timers
+//	11        rekey*.go                            rekey: epochs, refusals, keys, fragments
+//	15        integrity*.go                        suite 0, with it and without
+//	18        probe_*.go                           Probe: its operations, streams and pushes
+//	20        attacks*.go                          attacks on other protocols (docs/attacks.md)
+//	3.4, 6    suites*.go                           suites 2 and 3, kind 2, several identities
 //
 // A case is a value: what it proves, which reactions are strict, allowed or
 // forbidden, and a Run function of a few lines over shared steps. A
@@ -43,11 +50,17 @@ func All() []conformance.Case {
 		keys(),
 		handshake(),
 		trust(),
+		suites(),
+		integrity(),
+		attacks(),
 		orderOfChecks(),
 		messages(),
 		heartbeat(),
 		disconnect(),
 		errorMessages(),
 		limits(),
+		rekey(),
+		probeCases(),
+		needingProbe(),
 	)
 }

@@ -158,13 +158,13 @@ func sendEnvelope(x *conformance.Exchange, n int, edit func(*testkit.Message)) {
 func largestBodyInSession() conformance.Case {
 	return conformance.Case{
 		ID: "XC-0227", Title: "An envelope with a total_len of 8192 is a good one.",
-		Proves: []string{"XTMP-ENV-011"}, Touches: []string{"XTMP-MSG-040"}, Control: controlRequest,
-		Expect: violates("UNEXPECTED_MESSAGE", "XTMP-MSG-040"),
+		Proves: []string{"XTMP-ENV-011"}, Touches: []string{"XTMP-RKY-037"}, Control: controlRequest,
+		Expect: violates("UNEXPECTED_MESSAGE", "XTMP-RKY-037"),
 		Explain: explain("The bound belongs to what is allowed; being off by one refuses the largest message.",
-			"A reliable frame of type 0x01 in a session with a body of 8192 bytes, whose message a server without rekey does not expect.",
+			"A reliable frame of type 0x01 in a session with a body of 8192 bytes, whose hs_type has no place there.",
 			"the bound is taken for the whole frame, envelope included", "less is asked where less or equal is meant"),
 		Run: func(x *conformance.Exchange) {
-			sendEnvelope(x, size("handshake_message"), func(*testkit.Message) {})
+			sendEnvelope(x, size("handshake_message"), func(e *testkit.Message) { e.SetUint("hs_type", hsClientHello) })
 		},
 	}
 }

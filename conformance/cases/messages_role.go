@@ -78,7 +78,7 @@ func handshakeWithBadEnvelope() conformance.Case {
 			"hs_type is judged before the rest of the envelope", "the envelope is only judged during the handshake"),
 		Run: func(x *conformance.Exchange) {
 			s := session(x)
-			sendHandshake(x, s, 0, badEnvelope(x.Param("defect")))
+			sendHandshake(x, s, badEnvelope(x.Param("defect")))
 			judgeError(x, s)
 		},
 	}
@@ -86,9 +86,15 @@ func handshakeWithBadEnvelope() conformance.Case {
 
 // sendHandshake sends a frame of type 0x01 under the path key, as RekeyInit would
 // be sent, after the edits.
-func sendHandshake(x *conformance.Exchange, s *peer.Session, flags uint16, edits ...func(*peer.Draft)) {
-	hsType := func(d *peer.Draft) { d.Plaintext.Envelope.SetUint("hs_type", 32) }
-	sendFrame(x, s, typeHandshake, flags|flag("REQUIRES_ACK"), make([]byte, 64), append([]func(*peer.Draft){hsType}, edits...)...)
+func sendHandshake(x *conformance.Exchange, s *peer.Session, edits ...func(*peer.Draft)) {
+	hsType := func(d *peer.Draft) { d.Plaintext.Envelope.SetUint("hs_type", hsRekeyInit) }
+	sendFrame(x, s, typeHandshake, flag("REQUIRES_ACK"), make([]byte, 64), append([]func(*peer.Draft){hsType}, edits...)...)
+}
+
+// withoutMid takes REQUIRES_ACK and the mid from a draft.
+func withoutMid(d *peer.Draft) {
+	d.Frame.Header.SetUint("flags", uint64(d.Frame.Flags()&^flag("REQUIRES_ACK")|flag("ENCRYPTED")))
+	d.Plaintext.Prologue.Cut("mid")
 }
 
 func badEnvelope(defect string) func(*peer.Draft) {
@@ -115,22 +121,25 @@ func badEnvelope(defect string) func(*peer.Draft) {
 
 func handshakeInSession() conformance.Case {
 	return conformance.Case{
-		ID: "XC-0453", Title: "A well-formed handshake message in a session is UNEXPECTED_MESSAGE.",
-		Proves: []string{"XTMP-MSG-040"}, Touches: []string{"XTMP-ERR-027"}, Control: controlRequest,
-		Expect: violates("UNEXPECTED_MESSAGE", "XTMP-MSG-040"),
-		Params: []conformance.Param{param("message", "ClientHello", "ClientFinish", "RekeyInit", "unknown", "fragment")},
-		Explain: explain("There is no second handshake and no rekey in this version; the client has to learn that its message came at the "+
-			"wrong time, and not that it was garbled.",
-			"A reliable frame of type 0x01 under the path key with a good envelope, or a fragment of one, whose first bytes are no envelope.",
-			"PROTOCOL_VIOLATION is sent for everything", "a fragment is searched for an envelope", "the message is answered by UNSUPPORTED_TYPE"),
+		ID: "XC-0453", Title: "A well-formed handshake message other than RekeyInit in a session is UNEXPECTED_MESSAGE.",
+		Proves: []string{"XTMP-RKY-037"}, Touches: []string{"XTMP-ERR-027"}, Control: controlRequest,
+		Expect: violates("UNEXPECTED_MESSAGE", "XTMP-RKY-037"),
+		Params: []conformance.Param{
+			param("message", "ClientHello", "ClientFinish", "Attach", "RekeyResp", "0", "255"), param("mid", "yes", "no"),
+		},
+		Explain: explain("There is no second handshake in a session; the client has to learn that its message came at the wrong time, and not "+
+			"that it was garbled.",
+			"A frame of type 0x01 under the path key with a good envelope whose hs_type is not that of RekeyInit, with a mid and without.",
+			"PROTOCOL_VIOLATION is sent for everything", "the missing mid is judged before hs_type", "the message is answered by UNSUPPORTED_TYPE"),
 		Run: func(x *conformance.Exchange) {
 			s := session(x)
-			hsType := map[string]uint64{"ClientHello": 1, "ClientFinish": 5, "RekeyInit": 32, "unknown": 200}
-			if x.Param("message") == "fragment" {
-				sendHandshake(x, s, flag("FRAGMENT"), fragment(1, 2), badEnvelope("none"))
-			} else {
-				sendHandshake(x, s, 0, func(d *peer.Draft) { d.Plaintext.Envelope.SetUint("hs_type", hsType[x.Param("message")]) })
-			}
+			hsType := map[string]uint64{"ClientHello": 1, "ClientFinish": 5, "Attach": 16, "RekeyResp": 33, "0": 0, "255": 255}
+			sendHandshake(x, s, func(d *peer.Draft) {
+				d.Plaintext.Envelope.SetUint("hs_type", hsType[x.Param("message")])
+				if x.Param("mid") == "no" {
+					withoutMid(d)
+				}
+			})
 			judgeError(x, s)
 		},
 	}

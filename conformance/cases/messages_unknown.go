@@ -48,7 +48,7 @@ func unknownWithoutMid() conformance.Case {
 		ID: "XC-0441", Title: "A frame of an unknown type without mid gets an unsolicited UNSUPPORTED_TYPE of scope 0.",
 		Proves: []string{"XTMP-MSG-030", "XTMP-MSG-032", "XTMP-ERR-008"}, Control: controlRequest,
 		Expect: fails(conformance.ErrorFrame(code("UNSUPPORTED_TYPE"), conformance.ScopeMessage), "XTMP-MSG-030"),
-		Params: []conformance.Param{param("type", hexes(2, 0x06, 0x13, 0x20, 0x41, 0x5A, 0x70, 0x7F)...)},
+		Params: []conformance.Param{param("type", hexes(2, 0x06, 0x13, 0x20, 0x41, 0x5A, 0x71, 0x7F)...)},
 		Explain: explain("Without a mid there is nothing to reply to; the sender can only learn from ref_seq which frame was not understood.",
 			"A frame of a type in 0x06 … 0x7F with neither REQUIRES_ACK nor STREAMING, then a PING.",
 			"the frame is dropped silently", "the Error is sent as a reply to mid 0", "ref_seq is left at none", "the session is ended"),
@@ -105,7 +105,7 @@ func unknownPush() conformance.Case {
 		ID: "XC-0443", Title: "A push of an unknown type is ignored.",
 		Proves: []string{"XTMP-MSG-031", "XTMP-MSG-032"}, Control: controlRequest, Expect: ignores("XTMP-MSG-031"),
 		Params: []conformance.Param{
-			param("type", hexes(2, 0x06, 0x13, 0x40, 0x5A, 0x70, 0x7F)...), param("flags", "STREAMING", "STREAMING+FRAGMENT"),
+			param("type", hexes(2, 0x06, 0x13, 0x40, 0x5A, 0x71, 0x7F)...), param("flags", "STREAMING", "STREAMING+FRAGMENT"),
 		},
 		Explain: explain("Pushes belong to subscriptions of later versions; to answer them would be to answer a stream frame by frame.",
 			"A frame of a type in 0x06 … 0x7F with STREAMING, then a PING.",
@@ -151,7 +151,7 @@ func unknownFragments() conformance.Case {
 
 func fragment(index, count uint64) func(*peer.Draft) {
 	return func(d *peer.Draft) {
-		d.Plaintext.Prologue.SetUint("frag_id", 1).SetUint("index", index).SetUint("count", count)
+		d.Plaintext.Prologue.SetUint("frag_id", 0).SetUint("index", index).SetUint("count", count)
 	}
 }
 

@@ -79,7 +79,7 @@ func roleBeforeMid() conformance.Case {
 func midBeforeType() conformance.Case {
 	return conformance.Case{
 		ID: "XC-0342", Title: "Type, hs_type and body are not looked at under a repeated mid.",
-		Proves: []string{"XTMP-ORD-027"}, Touches: []string{"XTMP-MSG-019", "XTMP-MSG-020", "XTMP-MSG-040"}, Control: controlRequest,
+		Proves: []string{"XTMP-ORD-027"}, Touches: []string{"XTMP-MSG-019", "XTMP-MSG-020", "XTMP-RKY-037"}, Control: controlRequest,
 		Expect: ignores("XTMP-ORD-027"),
 		Params: []conformance.Param{param("frame", "RekeyInit", "ClientHello", "bad envelope", "request")},
 		Explain: explain("A message that was dealt with is dealt with; judging it again makes the answer depend on what was repeated.",

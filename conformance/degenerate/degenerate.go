@@ -5,6 +5,10 @@
 //	instant-close   accepts connections and closes them
 //	echo            sends back what it is sent
 //	random          answers whatever comes with random bytes
+//	trickle         answers whatever comes with a zero byte now and then
+//	half-open       answers the first bytes with the beginning of a ServerHello, and ends its sending direction
+//	yes             answers every frame with a ServerHello that promises everything and proves nothing
+//	no              answers every frame with the clear Error MALFORMED
 //
 // The self-test runs the whole suite against each. The package speaks no
 // protocol and judges nothing.
@@ -38,6 +42,14 @@ func Peers() []Peer {
 			_, _ = io.Copy(conn, conn)
 		}},
 		{"random", "answers whatever comes with random bytes", babble},
+		{"trickle", "answers whatever comes with a zero byte now and then", trickle},
+		{"half-open", "answers the first bytes with the beginning of a ServerHello, and ends its sending direction", halfOpen},
+		{"yes", "answers every frame with a ServerHello that promises everything and proves nothing", func(conn net.Conn, random io.Reader) {
+			answerFrames(conn, func([]byte) []byte { return serverHello(random) })
+		}},
+		{"no", "answers every frame with the clear Error MALFORMED", func(conn net.Conn, _ io.Reader) {
+			answerFrames(conn, func([]byte) []byte { return malformed() })
+		}},
 	}
 }
 

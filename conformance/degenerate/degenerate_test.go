@@ -14,7 +14,7 @@ import (
 
 // TestPeers sends each peer the same bytes and looks at what comes back.
 func TestPeers(t *testing.T) {
-	said := bytes.Repeat([]byte("hello, "), 20)
+	said := append([]byte("hello, "), make([]byte, 133)...) // a frame of 96 bytes, and 44 of the next
 	for _, test := range []struct {
 		name string
 		want func(got []byte, err error) bool
@@ -25,6 +25,12 @@ func TestPeers(t *testing.T) {
 		}},
 		{"echo", func(got []byte, err error) bool { return err == nil && bytes.Equal(got, said) }},
 		{"random", func(got []byte, err error) bool { return err == nil && !bytes.Equal(got, said) }},
+		{"trickle", func(got []byte, err error) bool { return len(got) > 0 && len(got) < 10 && err != nil }},
+		{"half-open", func(got []byte, err error) bool { return err == nil && bytes.HasPrefix(got, []byte("XTMP\x01\x02")) }},
+		{"yes", func(got []byte, err error) bool { return err == nil && bytes.HasPrefix(got, []byte("XTMP\x01\x02")) }},
+		{"no", func(got []byte, err error) bool {
+			return len(got) == 112 && bytes.HasPrefix(got, []byte("XTMP\x01\xfe"))
+		}},
 	} {
 		peer, ok := Named(test.name)
 		if !ok {
@@ -57,7 +63,7 @@ func TestPeers(t *testing.T) {
 			t.Errorf("%s: %v after its end", test.name, err)
 		}
 	}
-	if len(Peers()) != 4 {
-		t.Errorf("%d peers, and this test knows 4", len(Peers()))
+	if len(Peers()) != 8 {
+		t.Errorf("%d peers, and this test knows 8", len(Peers()))
 	}
 }

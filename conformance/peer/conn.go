@@ -18,9 +18,12 @@ type Conn struct {
 	entropy  io.Reader
 	clock    func() time.Time
 	recorder Recorder
+	critic   Critic
+	keyLog   KeyLog
 	wait     time.Duration
 
 	unread     []byte // received, not yet a whole frame
+	recorded   int    // of the unread bytes, how many the recorder has
 	last       *Received
 	violations []*Deviation
 	handshake  exchange
@@ -28,22 +31,32 @@ type Conn struct {
 
 	// What the linter knows of the peer.
 	inbound   []*slot
+	outbound  []testkit.Keys    // of our own slots, as they are derived
 	remote    clockAnchor       // of the peer's frames
-	inMid     uint64            // its last mid
+	inMid     uint64            // its last new mid
+	heard     uint64            // the newest epoch under which it sealed
+	rekey     *Rekey            // our last RekeyInit
+	incoming  incoming          // what it cuts, numbers and pushes
 	exercised time.Time         // when it last sent a frame of a type in 0x80 … 0xEF
 	closing   string            // the frame after which it may send nothing; "" if none
 	sent      uint64            // our last sequence number under the path key
 	anySent   bool              // there is one
 	open      map[uint64]uint64 // our reliable frames not covered yet: sequence number → mid
+	pings     [][]byte          // what our PINGs said, the newest last
 	requests  map[uint64]uint8  // mid → type of every reliable message of ours
-	answered  map[uint64]bool   // mids of ours that had their reply
+	answered  map[uint64]uint64 // mids of ours that had their reply, and its mid
+	whole     map[uint64]bool   // mids of ours of which the whole reply has come
 }
 
-// A slot is a key slot in which the peer seals.
+// A slot is a key slot in which the peer seals. Path slots of all epochs share
+// their counter.
 type slot struct {
-	name string
-	keys testkit.Keys
-	next uint64
+	name  string
+	keys  testkit.Keys
+	next  *uint64
+	epoch uint64
+	ours  []byte // key_id of our own slot of this epoch
+	used  bool   // we have sealed under it
 }
 
 // The names of key slots.
@@ -74,11 +87,9 @@ func New(nc net.Conn, target Target, options Options) *Conn {
 		panic("peer: Options.Entropy is missing: a script has no randomness of its own")
 	}
 	c := &Conn{
-		nc: nc, target: target, entropy: options.Entropy, clock: options.Clock, recorder: options.Recorder,
-		wait: orDefault(options.Wait), open: map[uint64]uint64{}, requests: map[uint64]uint8{}, answered: map[uint64]bool{},
-	}
-	if c.target.PinKind == 0 {
-		c.target.PinKind = 1
+		nc: nc, target: target, entropy: options.Entropy, clock: options.Clock, recorder: options.Recorder, keyLog: options.KeyLog,
+		wait: orDefault(options.Wait), open: map[uint64]uint64{}, requests: map[uint64]uint8{}, answered: map[uint64]uint64{},
+		whole: map[uint64]bool{}, incoming: newIncoming(),
 	}
 	if c.clock == nil {
 		c.clock = time.Now
@@ -87,6 +98,16 @@ func New(nc net.Conn, target Target, options Options) *Conn {
 		c.recorder = nobody{}
 		if own, ok := nc.(Recorder); ok {
 			c.recorder = own
+		}
+	}
+	c.critic = nobody{}
+	if own, ok := c.recorder.(Critic); ok {
+		c.critic = own
+	}
+	if c.keyLog == nil {
+		c.keyLog = nobody{}
+		if own, ok := nc.(KeyLog); ok {
+			c.keyLog = own
 		}
 	}
 	return c
@@ -147,30 +168,26 @@ func (c *Conn) NetConn() net.Conn { return c.nc }
 // Violations returns what was wrong with the frames received so far, in order.
 func (c *Conn) Violations() []*Deviation { return c.violations }
 
+// Open returns how many reliable frames of ours are neither acknowledged nor answered.
+func (c *Conn) Open() int { return len(c.open) }
+
 // Last returns the frame received last, or nil.
 func (c *Conn) Last() *Received { return c.last }
 
 // Unread returns the bytes that were received and make no whole frame yet.
 func (c *Conn) Unread() []byte { return c.unread }
 
-// write sends bytes and tells the recorder what they are. Bytes without a name
-// are recorded as bytes by the connection alone.
+// write sends bytes and tells the recorder what they are. Bytes without a name are
+// the script's own idea; their fields say how a peer will read them.
 func (c *Conn) write(name string, raw []byte) error {
 	if len(raw) == 0 {
 		return nil
 	}
 	_ = c.nc.SetWriteDeadline(time.Now().Add(c.wait)) // fails only on a closed connection; the write tells
 	_, err := c.nc.Write(raw)
-	if name != "" || !c.selfRecording() {
-		c.recorder.Sent(name, raw, fieldsOf(testkit.Annotate(raw))...)
-	}
+	c.recorder.Sent(name, raw, fieldsOf(c.ownParts(name, raw), raw)...)
 	if err != nil {
 		return fmt.Errorf("peer: writing %d bytes: %w", len(raw), err)
 	}
 	return nil
-}
-
-func (c *Conn) selfRecording() bool {
-	own, ok := c.nc.(Recorder)
-	return ok && own == c.recorder
 }

@@ -25,8 +25,11 @@ type counterpart struct {
 	after      func(slot string, f *testkit.Frame) // after sealing
 	prologue   func(*testkit.Message)
 	done       func(*testkit.Message)
+	suite      *uint8                        // of the session; nil: 1
+	as         *testkit.Identity             // nil: testIdentity
 	instead    []byte                        // sent in place of ServerHello
 	reply      func(s *counterpart, r frame) // what a frame after the handshake gets; nil: the usual
+	next       func(keyID []byte)            // looks at each frame before it is opened
 
 	t        *testing.T
 	nc       net.Conn
@@ -38,6 +41,7 @@ type counterpart struct {
 	mid      uint64
 	id       uint64
 	received int
+	served   bool // a frame has come
 }
 
 // A frame is one frame of the client, opened.
@@ -62,16 +66,36 @@ func (s *counterpart) start(t *testing.T) Target {
 	t.Cleanup(func() { _ = l.Close(); <-ended })
 	go func() {
 		defer close(ended)
-		nc, err := l.Accept()
-		if err != nil {
-			return
+		for !s.served { // whoever says nothing only measures the way
+			nc, err := l.Accept()
+			if err != nil {
+				return
+			}
+			s.nc = nc
+			_ = nc.SetDeadline(time.Now().Add(10 * time.Second))
+			s.serve()
+			_ = nc.Close()
 		}
-		s.nc = nc
-		defer nc.Close()
-		_ = nc.SetDeadline(time.Now().Add(10 * time.Second))
-		s.serve()
 	}()
-	return Target{Addr: l.Addr().String(), Pin: testIdentity.Fingerprint(), PinKind: 1}
+	return Target{Addr: l.Addr().String(), Pin: s.me().Fingerprint(), PinKind: s.me().Kind()}
+}
+
+func (s *counterpart) me() testkit.Identity {
+	if s.as != nil {
+		return *s.as
+	}
+	return testIdentity
+}
+
+func (s *counterpart) keys(trafficSecret []byte) testkit.Keys {
+	return testkit.DeriveKeys(trafficSecret).For(s.chosen())
+}
+
+func (s *counterpart) chosen() uint8 {
+	if s.suite != nil {
+		return *s.suite
+	}
+	return 1
 }
 
 func (s *counterpart) serve() {
@@ -79,6 +103,7 @@ func (s *counterpart) serve() {
 	if !ok {
 		return
 	}
+	s.served = true
 	if s.instead != nil {
 		_, _ = s.nc.Write(s.instead)
 		return
@@ -121,6 +146,9 @@ func (s *counterpart) open() (frame, bool) {
 	if !ok {
 		return frame{}, false
 	}
+	if s.next != nil {
+		s.next(f.Header.Bytes("key_id"))
+	}
 	opened, err := f.Open(s.in)
 	if err != nil {
 		return frame{}, false
@@ -140,7 +168,7 @@ func (s *counterpart) handshake(f *testkit.Frame) bool {
 		s.t.Errorf("counterpart: %v", err)
 		return false
 	}
-	sh := testkit.Compose("server_hello").DefaultUint("version", 1).DefaultUint("suite", 1).
+	sh := testkit.Compose("server_hello").DefaultUint("version", 1).DefaultUint("suite", uint64(s.chosen())).
 		DefaultUint("session_id", s.session).DefaultUint("server_time", now()).Default("random", s.entropy(32)).
 		Default("x25519", testkit.X25519Public(private)).Default("mlkem768_ct", ct)
 	spoil(s.hello, sh)
@@ -156,7 +184,7 @@ func (s *counterpart) handshake(f *testkit.Frame) bool {
 		"mlkem_ss": shared, "x25519_ss": testkit.X25519Shared(private, ch.Bytes("x25519")),
 		"CH": testkit.TranscriptMessage(1, p.Body), "SH": testkit.TranscriptMessage(3, sh.Encode()),
 	})
-	flight := s.sealedFrame("flight", 2, 0, testkit.DeriveKeys(d.Value("s_hs")), 0, s.flightBody(ch, d), 4)
+	flight := s.sealedFrame("flight", 2, 0, s.keys(d.Value("s_hs")), 0, s.flightBody(ch, d), 4)
 	if _, err := s.nc.Write(append(hello.Encode(), flight...)); err != nil {
 		return false
 	}
@@ -167,14 +195,14 @@ func (s *counterpart) flightBody(ch *testkit.Message, d *testkit.Derivation) []b
 	params := testkit.Compose("server_params").DefaultUint("max_payload", 16<<20).DefaultUint("idle_timeout_ms", 300_000).
 		DefaultUint("key_rotation_s", 86_400).DefaultUint("max_datagram", 1200).DefaultUint("reassembly_bytes", 262_144)
 	spoil(s.params, params)
-	si := testkit.Compose("server_identity").DefaultUint("kind", 1)
-	si.Default("fingerprint", testIdentity.Fingerprint()).Default("params", params.Encode())
+	si := testkit.Compose("server_identity").DefaultUint("kind", uint64(s.me().Kind()))
+	si.Default("fingerprint", s.me().Fingerprint()).Default("params", params.Encode())
 	if ch.Uint("flags")&1 != 0 {
-		si.DefaultUint("flags", 1).Default("identity_key", testIdentity.KeyBytes())
+		si.DefaultUint("flags", 1).Default("identity_key", s.me().KeyBytes())
 	}
 	spoil(s.identity, si)
 	d.Set("SI", testkit.TranscriptMessage(0x41, si.Encode()))
-	signature := spoilBytes(s.signature, testIdentity.Sign(d.Value("server_signature_input")))
+	signature := spoilBytes(s.signature, s.me().Sign(d.Value("server_signature_input")))
 	d.Set("SS", testkit.TranscriptMessage(0x42, signature))
 	mac := spoilBytes(s.finished, d.Value("sf_mac"))
 	messages := [][]byte{d.Value("SI"), d.Value("SS"), testkit.TranscriptMessage(0x43, mac)}
@@ -186,13 +214,13 @@ func (s *counterpart) flightBody(ch *testkit.Message, d *testkit.Derivation) []b
 
 // finish reads ClientFinish and sends HandshakeDone.
 func (s *counterpart) finish(d *testkit.Derivation) bool {
-	s.in = testkit.DeriveKeys(d.Value("c_hs"))
+	s.in = s.keys(d.Value("c_hs"))
 	f, ok := s.open()
 	if !ok || string(f.plain.Body) != string(d.Value("cf_mac")) {
 		return false
 	}
 	path := testkit.Derive("path", testkit.Values{"root": d.Value("root_0"), "binder": d.Value("binder_0")})
-	s.in, s.out, s.received = testkit.DeriveKeys(path.Value("ts_client")), testkit.DeriveKeys(path.Value("ts_server")), 0
+	s.in, s.out, s.received = s.keys(path.Value("ts_client")), s.keys(path.Value("ts_server")), 0
 	done := testkit.Compose("handshake_done").DefaultUint("server_time", now())
 	spoil(s.done, done)
 	return s.send(2, flagAck, done.Encode())

@@ -8,7 +8,8 @@
 //	          │  ReadFlight      ◀── ServerFlight        the peer
 //	          │  FinishDraft, SendFinish ──▶ ClientFinish under test
 //	          ▼                                             │
-//	       Session ──Draft, Send──▶ any frame ──────────────▶
+//	       Session ──Draft, Fragments, Send──▶ any frame ───▶
+//	          │      RekeyDefaults, ReadRekeyResp, Switch
 //	          └── ReadFrame, Ping, Expect… ◀── every frame ──┘
 //	                     │
 //	                   Lint ─▶ Violations, each with its requirement

@@ -25,6 +25,12 @@ func (s *Session) ExpectReply(mid uint64, wait time.Duration) (*Received, []*Rec
 	return s.Expect(wait, func(r *Received) bool { return r.Plaintext != nil && r.ReplyTo() == mid })
 }
 
+// ExpectAnswer is ExpectReply for the whole reply: it waits for the frame that
+// completes it, which has the Message.
+func (s *Session) ExpectAnswer(mid uint64, wait time.Duration) (*Received, []*Received, error) {
+	return s.Expect(wait, func(r *Received) bool { return r.Message != nil && r.ReplyTo() == mid })
+}
+
 // ExpectAck waits for an Ack that covers a sequence number of ours.
 func (s *Session) ExpectAck(sequence uint64, wait time.Duration) (*Received, []*Received, error) {
 	return s.Expect(wait, func(r *Received) bool { return r.Is(typeAck) && r.Body("ack").Uint("largest") >= sequence })

@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"fmt"
 
+	"github.com/bpci/xtmp/internal/capturefile/keylog"
 	"github.com/bpci/xtmp/vectors/testkit"
 )
 
@@ -34,7 +35,7 @@ func (c *Conn) ReadFlight(key []byte) (*Received, error) {
 	if err := c.verifyProofs(key, bodies); err != nil {
 		return r, err
 	}
-	c.inbound = append(c.inbound, &slot{name: SlotPath, keys: testkit.DeriveKeys(c.path().Value("ts_server"))})
+	c.addEpoch(c.handshake.schedule.Value("root_0"), 0)
 	return r, c.firstSince(from)
 }
 
@@ -73,10 +74,12 @@ func (c *Conn) lintParams(p *testkit.Message) {
 			c.note(b.req, b.field+" is out of bounds", v, fmt.Sprintf("%d … %d", b.low, b.high))
 		}
 	}
-	if policy := p.Uint("policy"); policy&0x000F != 0 {
-		c.note("XTMP-TYP-016", "policy announces what this version does not have", fmt.Sprintf("%04x", policy), "0000")
-	} else if policy != 0 {
-		c.note("XTMP-TYP-014", "an undefined bit of policy is set", fmt.Sprintf("%04x", policy), "0000")
+	policy := p.Uint("policy")
+	if policy&policyLater != 0 {
+		c.note("XTMP-TYP-033", "policy announces wallets or Attach, which this version does not have", fmt.Sprintf("%04x", policy), "")
+	}
+	if policy&^(policyLater|policyInflates) != 0 {
+		c.note("XTMP-TYP-014", "an undefined bit of policy is set", fmt.Sprintf("%04x", policy), "")
 	}
 }
 
@@ -86,8 +89,8 @@ func (c *Conn) verifyProofs(key []byte, bodies [][]byte) error {
 	d := c.handshake.schedule
 	d.Set("SI", testkit.TranscriptMessage(flightIdentity, bodies[0]))
 	d.Set("SS", testkit.TranscriptMessage(flightSignature, bodies[1]))
-	if !signatureVerifies(key, d.Value("server_signature_input"), bodies[1]) {
-		return c.violation("XTMP-HSK-043", "ServerSignature does not verify", bodies[1], "")
+	if req, what := badSignature(key, d.Value("server_signature_input"), bodies[1]); req != "" {
+		return c.violation(req, what, "", "")
 	}
 	if want := d.Value("sf_mac"); !hmac.Equal(want, bodies[2]) {
 		return c.violation("XTMP-HSK-044", "the MAC of ServerFinished is wrong", bodies[2], want)
@@ -95,8 +98,38 @@ func (c *Conn) verifyProofs(key []byte, bodies [][]byte) error {
 	return nil
 }
 
-// path derives the traffic secrets of path 0.
-func (c *Conn) path() *testkit.Derivation {
-	d := c.handshake.schedule
-	return testkit.Derive("path", testkit.Values{"root": d.Value("root_0"), "binder": d.Value("binder_0")})
+// logKeys writes the secrets of both sides for whoever reads the capture.
+func (c *Conn) logKeys(e keylog.Entry, client, server []byte) {
+	e.Session = c.handshake.session
+	e.Side = keylog.Client
+	copy(e.Secret[:], client)
+	c.keyLog.LogKey(e.String())
+	e.Side = keylog.Server
+	copy(e.Secret[:], server)
+	c.keyLog.LogKey(e.String())
+}
+
+// path derives the traffic secrets of path 0 in the epoch of a root.
+func (c *Conn) path(root []byte) *testkit.Derivation {
+	return testkit.Derive("path", testkit.Values{"root": root, "binder": c.handshake.schedule.Value("binder_0")})
+}
+
+// addEpoch opens frames of the peer under the keys of an epoch from now on, and
+// returns our own keys of that epoch.
+func (c *Conn) addEpoch(root []byte, epoch uint64) testkit.Keys {
+	secrets := c.path(root)
+	ours := c.slotKeys(secrets.Value("ts_client"))
+	s := &slot{
+		name: SlotPath, keys: c.slotKeys(secrets.Value("ts_server")),
+		next: new(uint64), epoch: epoch, ours: ours.KeyID,
+	}
+	for _, other := range c.inbound {
+		if other.name == SlotPath {
+			s.next = other.next // the counter goes on across epochs
+		}
+	}
+	c.inbound = append(c.inbound, s)
+	c.outbound = append(c.outbound, ours)
+	c.logKeys(keylog.Entry{Epoch: uint32(epoch)}, secrets.Value("ts_client"), secrets.Value("ts_server"))
+	return ours
 }

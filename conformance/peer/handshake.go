@@ -16,7 +16,7 @@ type Script struct {
 	WithFinish func(*Session) []*Draft // frames for the same write as ClientFinish
 	Write      Writer                  // how ClientHello and ClientFinish reach the wire; nil for one write each
 
-	IdentityKey []byte // 33 bytes, to verify with when Hello clears the request for the key
+	IdentityKey []byte // identity key bytes, to verify with when Hello clears the request for the key
 	Lenient     bool   // go on after a deviation that does not prevent it; see Violations
 	NoDone      bool   // do not wait for HandshakeDone
 	NoAck       bool   // do not acknowledge HandshakeDone
@@ -88,7 +88,7 @@ func (c *Conn) FinishDraft() *Draft {
 	d.Frame.Header.DefaultUint("session_id", c.handshake.session)
 	d.Plaintext.Envelope.DefaultUint("hs_type", hsClientFinish).DefaultUint("handshake_id", c.handshake.id)
 	d.Body = testkit.Compose("client_finish").Default("mac", c.handshake.schedule.Value("cf_mac"))
-	keys := testkit.DeriveKeys(c.handshake.schedule.Value("c_hs"))
+	keys := c.slotKeys(c.handshake.schedule.Value("c_hs"))
 	d.Keys = &keys
 	return d
 }
@@ -122,6 +122,7 @@ func (s *Session) ReadDone() (*Received, error) {
 		return r, s.violation("XTMP-HSK-053", "the first frame under the path key is not HandshakeDone", r.Name, "")
 	}
 	if flags := r.Frame.Flags(); flags&testkit.FlagValue("REQUIRES_ACK") == 0 || r.Mid() != 1 {
+		s.wants("prologue.mid", uint64(1))
 		s.note("XTMP-HSK-054", "HandshakeDone is not a reliable message with mid 1",
 			fmt.Sprintf("flags %04x, mid %d", flags, r.Mid()), "")
 	}
@@ -130,6 +131,7 @@ func (s *Session) ReadDone() (*Received, error) {
 		return r, s.violation("XTMP-CON-004", "HandshakeDone has not the length of its layout", len(r.Plaintext.Body), "56")
 	}
 	if token := body.Bytes("address_token"); string(token) != string(make([]byte, len(token))) {
+		s.wants("handshake_done.address_token", make([]byte, len(token)))
 		s.note("XTMP-HSK-055", "a server without UDP sends an address_token", token, "48 zero bytes")
 	}
 	// The stamp may be a little older than the moment of sending [XTMP-TIM-003].

@@ -50,6 +50,8 @@ const (
 	hsServerFlight  = 4
 	hsClientFinish  = 5
 	hsHandshakeDone = 6
+	hsRekeyInit     = 32
+	hsRekeyResp     = 33
 
 	flightIdentity  = 0x41
 	flightSignature = 0x42
@@ -57,15 +59,21 @@ const (
 
 	bitIncludeKey  = 0x0001 // ClientHello flags
 	bitKeyIncluded = 0x01   // ServerIdentity flags
+	policyLater    = 0x0007 // auth_required, attach_udp, attach_tcp
+	policyInflates = 0x0008 // accept_deflate
 
 	hintSize = 8
 )
+
+// BitAcceptDeflate in the flags of ClientHello says that we inflate.
+const BitAcceptDeflate = 0x0002
 
 // An exchange is what both hellos and the flight left behind.
 type exchange struct {
 	hello    *Hello
 	id       uint64 // handshake_id as sent
 	session  uint64 // session_id of ServerHello
+	suite    uint8  // of ServerHello; 1 before it
 	schedule *testkit.Derivation
 	identity *testkit.Message // ServerIdentity
 	params   *testkit.Message
@@ -84,12 +92,21 @@ func (c *Conn) prepareHello(h *Hello) []byte {
 	sent := append(append([]byte(nil), h.Plaintext.Body...), h.Trailing...)
 	c.handshake = exchange{
 		hello:    h,
+		suite:    testkit.SuiteAES256GCM,
 		id:       h.Plaintext.Envelope.Uint("handshake_id"),
 		schedule: testkit.Derive("handshake", testkit.Values{"CH": testkit.TranscriptMessage(hsClientHello, sent)}),
 	}
 	c.stamps = clockAnchor{micros: h.Body.Uint("client_time"), moment: c.clock()}
 	return raw
 }
+
+// slotKeys derives the keys of a slot for the suite of the session [XTMP-SUI-008].
+func (c *Conn) slotKeys(trafficSecret []byte) testkit.Keys {
+	return testkit.DeriveKeys(trafficSecret).For(c.handshake.suite)
+}
+
+// Suite returns the suite that ServerHello chose, 1 before it came.
+func (c *Conn) Suite() uint8 { return c.handshake.suite }
 
 // asked reports whether our ClientHello asked for the identity key.
 func (e *exchange) asked() bool { return e.hello.Body.Uint("flags")&bitIncludeKey != 0 }

@@ -13,8 +13,12 @@ import (
 func (c *Conn) lintIdentity(m *testkit.Message) {
 	key := m.Bytes("identity_key")
 	included := m.Uint("flags")&bitKeyIncluded != 0
-	if kind := m.Uint("kind"); kind != uint64(c.target.PinKind) {
-		c.note("XTMP-HSK-026", "the identity has another kind than the pin", kind, c.target.PinKind)
+	kind := m.Uint("kind")
+	if want := uint64(c.target.PinKind); want != 0 && kind != want {
+		c.note("XTMP-HSK-026", "the identity has another kind than the pin", kind, want)
+	}
+	if c.handshake.suite == testkit.SuitePostQuantum && kind != testkit.KindHybrid {
+		c.note("XTMP-TRU-020", "suite 3 is chosen for an identity that cannot serve it", fmt.Sprint("kind ", kind), "kind 2")
 	}
 	if included != (len(key) > 0) {
 		c.note("XTMP-HSK-024", "the flag for the identity key disagrees with key_len",
@@ -37,8 +41,9 @@ func (c *Conn) lintIdentity(m *testkit.Message) {
 }
 
 func (c *Conn) lintIdentityKey(m *testkit.Message, key []byte) {
-	if len(key) != kind1KeySize {
-		c.note("XTMP-HSK-041", "key_len is not that of a key of kind 1", len(key), kind1KeySize)
+	size := identityKeySize(m.Uint("kind"))
+	if len(key) != size {
+		c.note("XTMP-HSK-041", fmt.Sprint("key_len is not that of a key of kind ", m.Uint("kind")), len(key), size)
 		return
 	}
 	if uint64(key[0]) != m.Uint("kind") {
@@ -47,12 +52,18 @@ func (c *Conn) lintIdentityKey(m *testkit.Message, key []byte) {
 	if !bytes.Equal(testkit.Fingerprint(key), m.Bytes("fingerprint")) {
 		c.note("XTMP-TRU-008", "the identity key does not hash to the fingerprint", testkit.Fingerprint(key), "")
 	}
-	if reason := badEd25519Key(key[1:]); reason != "" {
+	if reason := badEd25519Key(key[1 : 1+ed25519.PublicKeySize]); reason != "" {
 		c.note("XTMP-KEY-012", "the identity key is no good Ed25519 key: "+reason, key[1:], "")
 	}
 }
 
-const kind1KeySize = 33
+// identityKeySize is the length of identity key bytes of a kind.
+func identityKeySize(kind uint64) int {
+	if kind == testkit.KindHybrid {
+		return 1985
+	}
+	return 33
+}
 
 // badEd25519Key says why a public key must be refused, or "" [XTMP-KEY-011]
 // [XTMP-KEY-012].
@@ -97,10 +108,26 @@ var smallOrderKeys = [][32]byte{
 	},
 }
 
-// signatureVerifies verifies a kind-1 ServerSignature: S below the group order,
-// no cofactor, R compared byte for byte, as crypto/ed25519 does [XTMP-KEY-013]
-// [XTMP-KEY-014].
-func signatureVerifies(key, input, signature []byte) bool {
-	return len(key) == kind1KeySize && len(signature) == ed25519.SignatureSize &&
-		ed25519.Verify(ed25519.PublicKey(key[1:]), input, signature)
+// badSignature verifies ServerSignature and names the requirement that a bad one
+// breaks, or "". The Ed25519 half is judged as the text says: S below the group
+// order, no cofactor, R compared byte for byte [XTMP-KEY-013] [XTMP-KEY-014].
+func badSignature(key, input, signature []byte) (req, what string) {
+	if len(key) == 0 {
+		return "XTMP-HSK-023", "the identity key was neither sent nor known"
+	}
+	first := min(len(signature), ed25519.SignatureSize)
+	switch {
+	case testkit.Verify(key, input, signature):
+		return "", ""
+	case key[0] != testkit.KindHybrid:
+		return "XTMP-HSK-043", "ServerSignature does not verify"
+	case len(key) != identityKeySize(testkit.KindHybrid) || len(signature) != hybridSignatureSize:
+		return "XTMP-KEY-016", fmt.Sprintf("ServerSignature of kind 2 has %d bytes", len(signature))
+	case !testkit.Verify(append([]byte{testkit.KindEd25519}, key[1:1+ed25519.PublicKeySize]...), input, signature[:first]):
+		return "XTMP-KEY-016", "the Ed25519 half of ServerSignature does not verify"
+	}
+	return "XTMP-KEY-017", "the ML-DSA-65 half of ServerSignature does not verify"
 }
+
+// hybridSignatureSize is the length of a ServerSignature of kind 2.
+const hybridSignatureSize = 64 + 3309

@@ -47,9 +47,11 @@ func (c *Conn) afterEnd() string {
 func (c *Conn) lintHeader(r *Received) {
 	h := r.Frame.Header
 	if v := h.Uint("version"); v != 1 {
+		c.wants("frame.version", uint64(1))
 		c.note("XTMP-HDR-002", "the version byte is not 1", v, "1")
 	}
 	if got, want := h.Uint("checksum"), uint64(testkit.Checksum(r.Raw)); got != want {
+		c.wants("frame.checksum", want)
 		c.note("XTMP-HDR-021", "the checksum is wrong", fmt.Sprintf("%08x", got), fmt.Sprintf("%08x", want))
 	}
 	if t := r.Type(); t == 0 || t >= 0xF0 && t != typeError {
@@ -61,6 +63,7 @@ func (c *Conn) lintHeader(r *Received) {
 			fmt.Sprintf("flags %04x, encryption_type %d", r.Frame.Flags(), h.Uint("encryption_type")), "")
 	}
 	if undefined := r.Frame.Flags() &^ definedFlags(); undefined != 0 {
+		c.wants("frame.flags", uint64(r.Frame.Flags()&definedFlags()))
 		c.note("XTMP-FLG-001", "an undefined flag is set", fmt.Sprintf("%04x", undefined), "0000")
 	}
 }
@@ -76,9 +79,11 @@ func definedFlags() uint16 {
 func (c *Conn) lintClear(r *Received) {
 	h := r.Frame.Header
 	if seq := h.Uint("sequence_number"); seq != 0 {
+		c.wants("frame.sequence_number", uint64(0))
 		c.note("XTMP-HDR-029", "a clear frame has a sequence number", seq, "0")
 	}
 	if flags := r.Frame.Flags(); flags != 0 {
+		c.wants("frame.flags", uint64(0))
 		c.note("XTMP-HDR-030", "a clear frame has flags", fmt.Sprintf("%04x", flags), "0000")
 	}
 	if len(c.inbound) > 0 {
@@ -86,6 +91,7 @@ func (c *Conn) lintClear(r *Received) {
 	}
 	switch id := h.Uint("session_id"); {
 	case r.Type() == typeError && id != 0:
+		c.wants("frame.session_id", uint64(0))
 		c.note("XTMP-HDR-016", "a clear Error has a session_id", id, "0")
 	case r.Type() != typeError && r.Type() != typeHandshakeAck:
 		c.note("XTMP-HDR-031", "a clear frame of a server that is neither ServerHello nor Error", r.Name, "")
@@ -95,21 +101,26 @@ func (c *Conn) lintClear(r *Received) {
 func (c *Conn) lintSealed(r *Received, s *slot) {
 	h := r.Frame.Header
 	if e := h.Uint("encryption_type"); e != uint64(s.keys.Suite) {
+		c.wants("frame.encryption_type", uint64(s.keys.Suite))
 		c.note("XTMP-HDR-005", "encryption_type is not the suite of the session", e, s.keys.Suite)
 	}
 	if id := h.Uint("session_id"); id != c.handshake.session {
+		c.wants("frame.session_id", c.handshake.session)
 		c.note("XTMP-HDR-020", "session_id is not that of the session", id, c.handshake.session)
 	}
-	if seq := r.Frame.Sequence(); seq != s.next {
-		c.note(sequenceRule(s), "sequence_number is not the next of its slot", seq, s.next)
+	if seq := r.Frame.Sequence(); seq != *s.next {
+		c.wants("frame.sequence_number", *s.next)
+		c.note(sequenceRule(s), "sequence_number is not the next of its slot", seq, *s.next)
 	}
-	s.next = r.Frame.Sequence() + 1
+	*s.next = r.Frame.Sequence() + 1
 	if _, want := s.keys.Nonce(r.Frame.Sequence()); !bytes.Equal(want, h.Bytes("nonce")) {
+		c.wants("frame.nonce", want)
 		c.note("XTMP-NON-002", "the nonce field is not iv XOR sequence_number and 12 zero bytes", h.Bytes("nonce"), want)
 	}
 	if s.name != SlotPath {
 		return
 	}
+	c.lintEpoch(r, s)
 	if d := c.remote.distance(h.Uint("timestamp"), r.At); d > timer("T_STAMP_AHEAD") || d < -timer("T_STAMP_BEHIND") {
 		c.note("XTMP-TIM-001", "the timestamp does not go on from server_time", d.String(), "-300 s … +30 s")
 	}
@@ -119,7 +130,9 @@ func sequenceRule(s *slot) string {
 	switch {
 	case s.name == SlotHandshake:
 		return "XTMP-NON-007"
-	case s.next == 0:
+	case s.epoch > 0:
+		return "XTMP-RKY-029"
+	case *s.next == 0:
 		return "XTMP-NON-008"
 	}
 	return "XTMP-NON-009"

@@ -1,7 +1,9 @@
 package peer
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/bpci/xtmp/spec"
@@ -16,6 +18,7 @@ func (c *Conn) lintBody(r *Received) {
 		if n := uint64(len(r.Plaintext.Body)); n < limit("heartbeat_payload_min") || n > limit("heartbeat_payload_max") {
 			c.note("XTMP-HBT-001", "a Heartbeat body of the wrong size", n, "1 … 64")
 		}
+		c.comparePong(r.Plaintext.Body)
 	case t == typeDisconnect:
 		c.lintDisconnect(r)
 	case t == typeAck:
@@ -25,6 +28,19 @@ func (c *Conn) lintBody(r *Received) {
 	case t >= 0x80:
 		c.lintExercise(r)
 	}
+}
+
+// comparePong shows in what a PONG differs from every PING of ours. It is no
+// deviation here: whether an answer was due, and when, the case knows.
+func (c *Conn) comparePong(body []byte) {
+	if len(body) == 0 || body[0] != Pong || len(c.pings) == 0 {
+		return
+	}
+	if slices.ContainsFunc(c.pings, func(ping []byte) bool { return bytes.Equal(ping, body[1:]) }) {
+		return
+	}
+	c.critic.Fault("this PONG repeats the bytes of no PING of ours") // [XTMP-HBT-005]
+	c.wants("heartbeat.data", c.pings[len(c.pings)-1])
 }
 
 func (c *Conn) lintDisconnect(r *Received) {

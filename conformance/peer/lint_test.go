@@ -96,7 +96,7 @@ func TestHandshakeDeviations(t *testing.T) {
 		{"XTMP-HSK-031", "max_datagram", counterpart{params: setUint("max_datagram", 1199)}},
 		{"XTMP-HSK-031", "max_datagram", counterpart{params: setUint("max_datagram", 1453)}},
 		{"XTMP-HSK-032", "reassembly_bytes", counterpart{params: setUint("reassembly_bytes", 262_143)}},
-		{"XTMP-TYP-016", "policy", counterpart{params: setUint("policy", 4)}},
+		{"XTMP-TYP-033", "policy", counterpart{params: setUint("policy", 4)}},
 		{"XTMP-TYP-014", "policy", counterpart{params: setUint("policy", 0x10)}},
 		{"XTMP-TYP-024", "TLV of ServerIdentity", counterpart{identity: extension(2)}},
 		{"XTMP-HSK-054", "mid of HandshakeDone", counterpart{prologue: setUint("mid", 2)}},
@@ -125,8 +125,8 @@ func TestStrictHandshakeFailsWhereLenientGoesOn(t *testing.T) {
 	}
 	_, err := dial(t, spoiled()).Handshake(Script{})
 	var d *Deviation
-	if !errors.As(err, &d) || d.Req != "XTMP-TYP-016" {
-		t.Errorf("strict: %v, want XTMP-TYP-016", err)
+	if !errors.As(err, &d) || d.Req != "XTMP-TYP-033" {
+		t.Errorf("strict: %v, want XTMP-TYP-033", err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/bpci/xtmp/conformance"
@@ -64,19 +65,44 @@ func detail(messageType uint8, body []byte) string {
 	return ""
 }
 
-// fieldsOf turns parts into the fields of a report. A sealed field shows its
-// plaintext as its meaning, since the bytes at its place are ciphertext.
-func fieldsOf(parts []testkit.Part) []conformance.Field {
+// fieldsOf turns parts into the fields of a report. A field that was sealed has its
+// plaintext beside it, since the bytes at its place are ciphertext.
+func fieldsOf(parts []testkit.Part, raw []byte) []conformance.Field {
 	fields := make([]conformance.Field, 0, len(parts))
 	for _, p := range parts {
-		meaning := p.Meaning
-		if p.Offset >= testkit.HeaderSize && p.Label != "frame.payload" {
-			meaning = fmt.Sprintf("%x", p.Bytes)
-			if p.Meaning != "" {
-				meaning += " " + p.Meaning
-			}
+		field := conformance.Field{Name: p.Label, Offset: p.Offset, Size: len(p.Bytes), Meaning: p.Meaning}
+		if !bytes.Equal(raw[p.Offset:p.Offset+len(p.Bytes)], p.Bytes) {
+			field.Opened = p.Bytes
 		}
-		fields = append(fields, conformance.Field{Name: p.Label, Offset: p.Offset, Size: len(p.Bytes), Meaning: meaning})
+		fields = append(fields, field)
 	}
 	return fields
+}
+
+// ownParts names every byte of what we send: frames back to back, opened where we
+// have the key that they name. Bytes without a name may be the middle of a frame.
+func (c *Conn) ownParts(name string, raw []byte) []testkit.Part {
+	if name == "" && !bytes.HasPrefix(raw, []byte("XTMP")) {
+		return []testkit.Part{{Label: testkit.Rest, Bytes: raw}}
+	}
+	var all []testkit.Part
+	for offset := 0; offset < len(raw); {
+		f, rest, whole := testkit.DecodeFrame(raw[offset:])
+		end := len(raw) - len(rest)
+		parts := testkit.Annotate(raw[offset:end])
+		for _, keys := range c.outbound {
+			if opened, err := f.Open(keys); whole && err == nil {
+				parts = openedParts(parts, f, opened)
+			}
+		}
+		for _, p := range parts {
+			p.Offset += offset
+			all = append(all, p)
+		}
+		offset = end
+		if !whole {
+			break
+		}
+	}
+	return all
 }

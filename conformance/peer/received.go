@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/bpci/xtmp/conformance"
 	"github.com/bpci/xtmp/vectors/testkit"
 )
 
@@ -17,7 +18,9 @@ type Received struct {
 	Raw       []byte
 	At        time.Time          // when it was complete, by the Conn's clock
 	Slot      string             // SlotClear, SlotHandshake, SlotPath; "" if no key of ours fits
+	Epoch     uint64             // of the path keys
 	Plaintext *testkit.Plaintext // nil if it did not open
+	Message   *Message           // the message that this frame completes; nil if it opened none, or one that goes on
 	Opened    []byte             // the bytes of the plaintext
 	Parts     []testkit.Part     // every byte with its name; the plaintext in place of the payload
 }
@@ -107,6 +110,8 @@ func (c *Conn) checkFront() error {
 	if magic := "XTMP"; len(c.unread) > 0 {
 		n := min(len(magic), len(c.unread))
 		if string(c.unread[:n]) != magic[:n] {
+			c.recordUnread("bytes that are no frame")
+			c.critic.Expected(conformance.Difference{Field: "frame.magic", Want: fmt.Sprintf("%x", magic)})
 			return c.violation("XTMP-HDR-001", "a frame begins with other bytes", c.unread[:n], "58544d50")
 		}
 	}
@@ -115,6 +120,7 @@ func (c *Conn) checkFront() error {
 	}
 	header, _ := testkit.Decode("frame", 0, c.unread)
 	if length, limit := header.Uint("payload_length"), c.payloadLimit(); length > limit {
+		c.recordUnread("the beginning of a frame that is too long")
 		return c.violation("XTMP-HDR-004", "payload_length is above the limit of our state", length, fmt.Sprint("at most ", limit))
 	}
 	return nil
@@ -130,6 +136,7 @@ func (c *Conn) fill(until time.Time) error {
 	case n > 0:
 		return nil
 	case errors.Is(err, io.EOF) && len(c.unread) > 0:
+		c.recordUnread("the beginning of a frame")
 		return fmt.Errorf("peer: the connection ended %d bytes into a frame: %w", len(c.unread), io.EOF)
 	case errors.Is(err, io.EOF):
 		return fmt.Errorf("peer: the connection ended: %w", io.EOF)
@@ -137,6 +144,16 @@ func (c *Conn) fill(until time.Time) error {
 		return fmt.Errorf("peer: reading: %w", err)
 	}
 	return nil
+}
+
+// recordUnread tells the recorder of bytes that make no frame, once no more are to
+// come.
+func (c *Conn) recordUnread(name string) {
+	if c.recorded == len(c.unread) {
+		return // a second read of the same bytes
+	}
+	c.recorded = len(c.unread)
+	c.recorder.Received(name, c.unread, fieldsOf(testkit.Annotate(c.unread), c.unread)...)
 }
 
 func silence(wait time.Duration) error {
@@ -152,17 +169,20 @@ func (c *Conn) receive(f *testkit.Frame, raw []byte) *Received {
 		r.Slot, r.Opened = SlotClear, f.Payload
 		r.Plaintext, _ = testkit.DecodePlaintext(f.Type(), 0, f.Payload)
 	case s != nil:
-		r.Slot = s.name
+		r.Slot, r.Epoch = s.name, s.epoch
 		if opened, err := f.Open(s.keys); err == nil {
 			r.Opened = opened
 			r.Plaintext, _ = testkit.DecodePlaintext(f.Type(), f.Flags(), opened)
-			r.Parts = openedParts(r)
+			r.Parts = openedParts(r.Parts, f, opened)
 		}
 	}
 	r.Name = frameName(f, r.Plaintext)
-	c.recorder.Received(r.Name, raw, fieldsOf(r.Parts)...)
-	c.lint(r, s)
+	if r.Slot == SlotPath && r.Plaintext != nil && !r.Plaintext.Prologue.Short() {
+		r.Message = c.incoming.take(r)
+	}
+	c.recorder.Received(r.Name, raw, fieldsOf(r.Parts, raw)...)
 	c.last = r
+	c.lint(r, s)
 	return r
 }
 
@@ -176,12 +196,11 @@ func (c *Conn) slotOf(f *testkit.Frame) *slot {
 }
 
 // openedParts replaces the payload among the parts of a frame by what is in it.
-func openedParts(r *Received) []testkit.Part {
-	parts := r.Parts
+func openedParts(parts []testkit.Part, f *testkit.Frame, opened []byte) []testkit.Part {
 	if len(parts) > 0 && parts[len(parts)-1].Label == "frame.payload" {
 		parts = parts[:len(parts)-1]
 	}
-	for _, p := range testkit.AnnotatePlaintext(r.Type(), r.Frame.Flags(), r.Opened) {
+	for _, p := range testkit.AnnotatePlaintext(f.Type(), f.Flags(), opened) {
 		p.Offset += testkit.HeaderSize
 		parts = append(parts, p)
 	}

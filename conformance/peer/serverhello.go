@@ -3,6 +3,7 @@ package peer
 import (
 	"fmt"
 
+	"github.com/bpci/xtmp/internal/capturefile/keylog"
 	"github.com/bpci/xtmp/vectors/testkit"
 )
 
@@ -21,6 +22,7 @@ func (c *Conn) ReadServerHello() (*Received, error) {
 	}
 	c.lintServerHello(r, body)
 	c.handshake.session = body.Uint("session_id")
+	c.handshake.suite = uint8(body.Uint("suite"))
 	c.remote = clockAnchor{micros: body.Uint("server_time"), moment: r.At}
 	if err := c.deriveHandshakeKeys(r.Plaintext.Body, body); err != nil {
 		return r, err
@@ -38,6 +40,7 @@ func (c *Conn) lintServerHello(r *Received, body *testkit.Message) {
 	}
 	id := body.Uint("session_id")
 	if inHeader := r.Frame.Header.Uint("session_id"); inHeader != id {
+		c.wants("frame.session_id", id)
 		c.note("XTMP-HSK-013", "session_id of header and body of ServerHello differ", inHeader, id)
 	}
 	if id == 0 || id > limit("session_id_max") {
@@ -83,6 +86,8 @@ func (c *Conn) deriveHandshakeKeys(raw []byte, body *testkit.Message) error {
 	d.Set("SH", testkit.TranscriptMessage(hsServerHello, raw))
 	d.Set("mlkem_ss", shared)
 	d.Set("x25519_ss", x25519)
-	c.inbound = append(c.inbound, &slot{name: SlotHandshake, keys: testkit.DeriveKeys(d.Value("s_hs"))})
+	c.outbound = append(c.outbound, c.slotKeys(d.Value("c_hs")))
+	c.logKeys(keylog.Entry{Handshake: true}, d.Value("c_hs"), d.Value("s_hs"))
+	c.inbound = append(c.inbound, &slot{name: SlotHandshake, keys: c.slotKeys(d.Value("s_hs")), next: new(uint64)})
 	return nil
 }

@@ -17,37 +17,40 @@ type Session struct {
 	ID     uint64
 	NoPong bool // do not answer PING
 
-	keys     testkit.Keys // p0.c
-	sequence uint64       // next
-	mid      uint64       // next
+	keys     *testkit.Keys // p0.c of the epoch under which we seal
+	root     []byte        // of that epoch
+	epoch    uint64
+	sequence uint64 // next
+	mid      uint64 // next
+	fragID   uint64 // next
 }
 
 // Session returns the session of a connection whose flight was read. It sends
 // nothing: Handshake and a case that goes step by step send ClientFinish.
 func (c *Conn) Session() *Session {
-	return &Session{
-		Conn: c, ID: c.handshake.session,
-		keys: testkit.DeriveKeys(c.path().Value("ts_client")), mid: 1,
-	}
+	root := c.handshake.schedule.Value("root_0")
+	keys := c.slotKeys(c.path(root).Value("ts_client"))
+	return &Session{Conn: c, ID: c.handshake.session, keys: &keys, root: root, mid: 1}
 }
 
 // Schedule returns the key schedule of the handshake with all its values.
 func (c *Conn) Schedule() *testkit.Derivation { return c.handshake.schedule }
 
 // Params returns the session parameters of ServerIdentity.
-func (s *Session) Params() *testkit.Message { return s.handshake.params }
+func (c *Conn) Params() *testkit.Message { return c.handshake.params }
 
-// Identity returns ServerIdentity.
-func (s *Session) Identity() *testkit.Message { return s.handshake.identity }
+// Identity returns ServerIdentity, nil before ServerFlight came. Whether its proofs
+// verified is another matter.
+func (c *Conn) Identity() *testkit.Message { return c.handshake.identity }
 
-// Keys returns the keys of p0.c and p0.s.
+// Keys returns the keys of p0.c and p0.s in the epoch under which we seal.
 func (s *Session) Keys() (client, server testkit.Keys) {
-	return s.keys, testkit.DeriveKeys(s.path().Value("ts_server"))
+	return *s.keys, s.slotKeys(s.path(s.root).Value("ts_server"))
 }
 
 // HandshakeKeys returns the keys of hs.c and hs.s.
 func (c *Conn) HandshakeKeys() (client, server testkit.Keys) {
-	return testkit.DeriveKeys(c.handshake.schedule.Value("c_hs")), testkit.DeriveKeys(c.handshake.schedule.Value("s_hs"))
+	return c.slotKeys(c.handshake.schedule.Value("c_hs")), c.slotKeys(c.handshake.schedule.Value("s_hs"))
 }
 
 // Counters returns the sequence number and the mid of the next draft.
@@ -57,8 +60,8 @@ func (s *Session) Counters() (sequence, mid uint64) { return s.sequence, s.mid }
 // key, and false if there was none.
 func (s *Session) Received() (largest uint64, any bool) {
 	for _, in := range s.inbound {
-		if in.name == SlotPath && in.next > 0 {
-			return in.next - 1, true
+		if in.name == SlotPath && *in.next > 0 {
+			return *in.next - 1, true
 		}
 	}
 	return 0, false
@@ -70,7 +73,7 @@ func (s *Session) Draft(messageType uint8, flags uint16, body []byte) *Draft {
 	d := testkit.NewDraft(messageType, flags, s.stamps.at(s.clock()))
 	d.Plaintext.Body = body
 	d.Frame.Header.DefaultUint("session_id", s.ID)
-	d.Keys, d.Sequence = &s.keys, s.sequence
+	d.Keys, d.Sequence = s.keys, s.sequence
 	s.sequence++
 	if flags&testkit.FlagValue("REQUIRES_ACK") != 0 {
 		d.Plaintext.Prologue.DefaultUint("mid", s.mid)
@@ -114,9 +117,18 @@ func (s *Session) encode(d *Draft) []byte {
 		s.open[d.Frame.Sequence()] = mid
 		s.requests[mid] = d.Frame.Type()
 	}
+	if body := d.Plaintext.Body; d.Frame.Type() == typeHeartbeat && len(body) > 0 && body[0] == Ping {
+		s.pings = append(s.pings[max(0, len(s.pings)+1-maxPings):], body[1:])
+	}
+	for _, in := range s.inbound {
+		in.used = in.used || d.Keys != nil && in.name == SlotPath && string(in.ours) == string(d.Keys.KeyID)
+	}
 	s.sent, s.anySent = max(s.sent, d.Frame.Sequence()), true
 	return raw
 }
+
+// maxPings is how many of our PINGs are remembered.
+const maxPings = 256
 
 // Ack acknowledges everything received under p0.s.
 func (s *Session) Ack() error {
@@ -158,6 +170,9 @@ const (
 	PathResponse  = 3
 	RekeyRequest  = 4
 )
+
+// Inflates reports whether the server has announced that it inflates.
+func (s *Session) Inflates() bool { return s.Params().Uint("policy")&policyInflates != 0 }
 
 // ErrorBody returns the body of an Error without token.
 func ErrorBody(code uint16, scope uint8, refSeq uint64, text string) []byte {
@@ -202,3 +217,6 @@ func pongWith(data []byte) func(*Received) bool {
 	want := HeartbeatBody(Pong, data)
 	return func(r *Received) bool { return r.Is(typeHeartbeat) && bytes.Equal(r.Plaintext.Body, want) }
 }
+
+// Rewind takes back the sequence numbers of the last drafts, which are not sent.
+func (s *Session) Rewind(drafts int) { s.sequence -= uint64(drafts) }

@@ -12,7 +12,7 @@ import (
 type Target struct {
 	Addr    string // host:port
 	Pin     []byte // 32 bytes of fingerprint; nil to take whatever identity it shows
-	PinKind uint8  // 0 stands for 1
+	PinKind uint8  // kind of the pinned identity; 0 if any will do
 }
 
 // Options are what a Conn needs besides its target. The zero value of a field
@@ -22,6 +22,7 @@ type Options struct {
 	Entropy   io.Reader        // everything random that is sent
 	Clock     func() time.Time // stamps and hellos; time.Now
 	Recorder  Recorder         // the connection itself if it is one; nobody
+	KeyLog    KeyLog           // the connection itself if it is one; nobody
 	Wait      time.Duration    // how long a read or write waits that is given 0; DefaultWait
 }
 
@@ -35,8 +36,23 @@ type Recorder interface {
 	Received(name string, raw []byte, fields ...conformance.Field)
 }
 
+// A Critic is told what is wrong with the frame that was received last. A Recorder
+// that is one, such as conformance.Conn, hears of every Deviation.
+type Critic interface {
+	Fault(sentence string)
+	Expected(d conformance.Difference)
+}
+
+// A KeyLog is told of every secret that the script derives, as a line of a key log
+// (package keylog). conformance.Conn is one.
+type KeyLog interface{ LogKey(line string) }
+
 // nobody records nothing.
 type nobody struct{}
+
+func (nobody) LogKey(string)                   {}
+func (nobody) Fault(string)                    {}
+func (nobody) Expected(conformance.Difference) {}
 
 func (nobody) Sent(string, []byte, ...conformance.Field)     {}
 func (nobody) Received(string, []byte, ...conformance.Field) {}

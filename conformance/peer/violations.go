@@ -1,6 +1,12 @@
 package peer
 
-import "fmt"
+import (
+	"encoding/hex"
+	"fmt"
+
+	"github.com/bpci/xtmp/conformance"
+	"github.com/bpci/xtmp/vectors/testkit"
+)
 
 // noted is a deviation that did not prevent going on: Conn.Violations has it. It is
 // told apart from one that did by its type.
@@ -16,7 +22,36 @@ func (c *Conn) note(req, what string, got, want any) { _ = c.violation(req, what
 func (c *Conn) violation(req, what string, got, want any) error {
 	d := &Deviation{Req: req, What: what, Got: text(got), Want: text(want)}
 	c.violations = append(c.violations, d)
+	c.critic.Fault(d.Error())
 	return d
+}
+
+// wants says what a field of the frame received last should have been: a number, or
+// all bytes of it. It comes beside a note, for the eye of a reader.
+func (c *Conn) wants(label string, want any) {
+	if c.last == nil {
+		return
+	}
+	for _, p := range c.last.Parts {
+		if p.Label != label {
+			continue
+		}
+		value := wantedBytes(want, len(p.Bytes))
+		if len(value) == len(p.Bytes) {
+			c.critic.Expected(conformance.Difference{Field: label, Want: hex.EncodeToString(value), Got: hex.EncodeToString(p.Bytes)})
+		}
+		return
+	}
+}
+
+func wantedBytes(want any, size int) []byte {
+	switch v := want.(type) {
+	case []byte:
+		return v
+	case uint64:
+		return testkit.PutUint(v, size)
+	}
+	panic(fmt.Sprintf("peer: internal error: a field cannot be %v", want))
 }
 
 // firstSince returns the first deviation after a point in the list, or nil.

@@ -4,6 +4,7 @@
 //	                                         │────▶ JUnit
 //	                                         │────▶ Text   (terminal)
 //	                                         └────▶ HTML   (one page, nothing external)
+//	Result.Traffic ──WriteCapture──▶ pcapng with keys, which the document names
 //
 // The Document is the whole truth: every other form is made from it alone, so
 // that a report can be rendered again long after the run. Its JSON is described

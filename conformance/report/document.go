@@ -45,10 +45,10 @@ type Target struct {
 
 // A Selection is what the user asked for.
 type Selection struct {
-	Profile string   `json:"profile,omitempty"`
-	Level   string   `json:"level,omitempty"`
-	Run     []string `json:"run,omitempty"`
-	Skip    []string `json:"skip,omitempty"`
+	Profiles []string `json:"profiles,omitempty"`
+	Level    string   `json:"level,omitempty"`
+	Run      []string `json:"run,omitempty"`
+	Skip     []string `json:"skip,omitempty"`
 }
 
 // A Calibration is what the judge measured about its machine and the way to
@@ -100,6 +100,7 @@ type Case struct {
 	Timeline []Entry   `json:"timeline,omitempty"`
 	Dropped  int       `json:"dropped,omitempty"` // entries beyond the timeline's bounds
 	Stderr   string    `json:"stderr,omitempty"`
+	Capture  string    `json:"capture,omitempty"` // of the exchange, with its keys; relative to the report
 	Replay   string    `json:"replay"`
 	Explain  Explain   `json:"explain"`
 }
@@ -142,13 +143,14 @@ type Attempt struct {
 
 // An Entry is one line of the timeline.
 type Entry struct {
-	AtUS   int64   `json:"at_us"`
-	Conn   int     `json:"conn,omitempty"`
-	Way    string  `json:"way"`
-	Label  string  `json:"label,omitempty"`
-	Bytes  string  `json:"bytes,omitempty"`  // as many as were kept
-	Length int     `json:"length,omitempty"` // as many as there were
-	Fields []Field `json:"fields,omitempty"`
+	AtUS   int64    `json:"at_us"`
+	Conn   int      `json:"conn,omitempty"`
+	Way    string   `json:"way"`
+	Label  string   `json:"label,omitempty"`
+	Bytes  string   `json:"bytes,omitempty"`  // as many as were kept
+	Length int      `json:"length,omitempty"` // as many as there were
+	Fields []Field  `json:"fields,omitempty"`
+	Faults []string `json:"faults,omitempty"` // what is wrong with received bytes
 }
 
 // A Field names a range of an entry's bytes.
@@ -157,6 +159,7 @@ type Field struct {
 	Offset  int    `json:"offset"`
 	Size    int    `json:"size"`
 	Meaning string `json:"meaning,omitempty"`
+	Opened  string `json:"opened,omitempty"` // the plaintext at this place, if the bytes are sealed
 	Want    string `json:"want,omitempty"`
 	Mask    string `json:"mask,omitempty"`
 }

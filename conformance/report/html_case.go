@@ -1,7 +1,6 @@
 package report
 
 import (
-	"encoding/hex"
 	"fmt"
 	"strings"
 
@@ -16,6 +15,8 @@ type caseView struct {
 	Judged   bool   // any of them
 	Quoted   []Requirement
 	Many     bool           // it has params
+	Minimal  []string       // the fewest params with which it always fails
+	Always   bool           // it fails with all of them
 	Verdicts []segment      // of the instances
 	All      []Case         // the instances
 	Shown    []instanceView // those with evidence, as many as fit
@@ -27,21 +28,6 @@ type instanceView struct {
 	Entries []entryView
 	Omitted int // entries in the middle that are not shown
 	Many    bool
-}
-
-type entryView struct {
-	Entry
-	Arrow  string
-	Dump   []dumpLine
-	Fields []fieldView
-	Kept   int
-}
-
-type fieldView struct {
-	Field
-	Actual string
-	Bad    bool
-	Shade  int
 }
 
 // The bounds of the page: instances with evidence per case, and the entries at
@@ -75,6 +61,7 @@ func casesOf(d *Document) []caseView {
 			counts[c.Verdict]++
 		}
 		list[i].Verdicts = segmentsOf(counts)
+		list[i].Minimal, list[i].Always = minimalParams(list[i].All)
 	}
 	return list
 }
@@ -90,72 +77,10 @@ func (v *caseView) add(c Case) {
 		v.Hidden++
 	default:
 		shown := instanceView{Case: c, Many: v.Many}
-		shown.Entries, shown.Omitted = entriesOf(c.Timeline)
+		shown.Entries, shown.Omitted = entriesOf(c)
 		v.Shown = append(v.Shown, shown)
 	}
 }
-
-// entriesOf arranges a timeline. Bytes as they came off the wire are dumped
-// only where no frame on the same connection shows them again.
-func entriesOf(timeline []Entry) (list []entryView, omitted int) {
-	framed := map[string]bool{}
-	for _, e := range timeline {
-		if e.Label != "" {
-			framed[streamOf(e)] = true
-		}
-	}
-	for i, e := range timeline {
-		if len(timeline) > firstEntries+lastEntries && i >= firstEntries && i < len(timeline)-lastEntries {
-			omitted++
-			continue
-		}
-		entry := entryView{Entry: e, Arrow: arrow(e.Way)}
-		raw, err := hex.DecodeString(e.Bytes)
-		if err != nil || e.Label == "" && framed[streamOf(e)] {
-			raw = nil
-		}
-		entry.Kept = len(e.Bytes) / 2
-		bad := false
-		for j, f := range e.Fields {
-			field := fieldOf(f, raw, j)
-			bad = bad || field.Bad
-			entry.Fields = append(entry.Fields, field)
-		}
-		entry.Dump = dump(raw[:min(len(raw), maxDumpedSize)], entry.Fields)
-		if !bad && len(timeline)-i > tablesAtEnd {
-			entry.Fields = nil
-		}
-		list = append(list, entry)
-	}
-	return list, omitted
-}
-
-func streamOf(e Entry) string { return fmt.Sprint(e.Way, e.Conn) }
-
-// fieldOf compares a field with what was on the wire.
-func fieldOf(f Field, raw []byte, index int) fieldView {
-	shown := fieldView{Field: f, Shade: index % 2}
-	if f.Offset < 0 || f.Size < 0 || f.Offset+f.Size > len(raw) {
-		return shown // cut off: the timeline keeps the beginning only
-	}
-	actual := raw[f.Offset : f.Offset+f.Size]
-	shown.Actual = hex.EncodeToString(actual)
-	want, errWant := hex.DecodeString(f.Want)
-	mask, errMask := hex.DecodeString(f.Mask)
-	if f.Want != "" && errWant == nil && errMask == nil {
-		shown.Bad = conformance.Field{Want: want, Mask: mask}.Differs(actual)
-	}
-	return shown
-}
-
-// Long is whether the actual bytes are too long to stand in a table whole.
-func (f fieldView) Long() bool { return len(f.Actual) > 2*longField }
-
-// Short is the beginning of the actual bytes.
-func (f fieldView) Short() string { return f.Actual[:min(len(f.Actual), 2*longField)] }
-
-// longField is how many bytes of a field a table shows.
-const longField = 32
 
 func arrow(way string) string {
 	switch conformance.Way(way) {

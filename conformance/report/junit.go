@@ -128,7 +128,11 @@ func junitOf(c Case) junitCase {
 }
 
 func junitText(c Case) string {
-	return fmt.Sprintf("%s\nproves %s\nreplay: %s\n", c.Reason, strings.Join(c.Proves, " "), c.Replay)
+	text := fmt.Sprintf("%s\nproves %s\nreplay: %s\n", c.Reason, strings.Join(c.Proves, " "), c.Replay)
+	if c.Capture != "" {
+		text += fmt.Sprintf("capture: %s\n", c.Capture)
+	}
+	return text
 }
 
 // seconds writes microseconds as seconds with three decimals.

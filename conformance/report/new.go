@@ -20,6 +20,7 @@ type About struct {
 	Replay    []string              // the command line that runs against this target again, without the case and the seed
 	Selection conformance.Selection // what the user asked for
 	Known     *conformance.KnownFailures
+	Captures  map[string]string // path of the capture, relative to the report, by ID of the instance
 }
 
 // New makes the document of an outcome.
@@ -35,7 +36,7 @@ func New(o *conformance.Outcome, c conformance.Conclusion, about About) (*Docume
 				Restarts: o.Restarts, Baseline: o.Baseline, Lost: o.Lost,
 			},
 			Selection: Selection{
-				Profile: about.Selection.Profile, Level: string(about.Selection.Level),
+				Profiles: about.Selection.Profiles, Level: string(about.Selection.Level),
 				Run: about.Selection.Run, Skip: about.Selection.Skip,
 			},
 			Seed: Seed(o.Seed), Parallel: o.Parallel,
@@ -111,6 +112,7 @@ func caseOf(r conformance.Result, seed uint64, about About) Case {
 		Proves: c.Proves, Touches: c.Touches,
 		Verdict: string(r.Verdict), Reason: r.Reason, Judged: r.Judged, Known: about.Known.Covers(r),
 		Table: tableOf(c.Expect, r.Match), Timeline: timelineOf(r.Timeline), Dropped: r.Dropped, Stderr: r.Stderr,
+		Capture: about.Captures[r.ID],
 		Explain: Explain{Why: c.Explain.Why, Sends: c.Explain.Sends, UsualCauses: c.Explain.UsualCauses},
 	}
 	if about.Replay != nil {
@@ -160,12 +162,12 @@ func timelineOf(entries []conformance.Entry) []Entry {
 	for _, e := range entries {
 		entry := Entry{
 			AtUS: e.At.Microseconds(), Conn: e.Conn, Way: string(e.Way), Label: e.Label,
-			Bytes: hex.EncodeToString(e.Bytes), Length: e.Length,
+			Bytes: hex.EncodeToString(e.Bytes), Length: e.Length, Faults: e.Faults,
 		}
 		for _, f := range e.Fields {
 			entry.Fields = append(entry.Fields, Field{
 				Name: f.Name, Offset: f.Offset, Size: f.Size, Meaning: f.Meaning,
-				Want: hex.EncodeToString(f.Want), Mask: hex.EncodeToString(f.Mask),
+				Opened: hex.EncodeToString(f.Opened), Want: hex.EncodeToString(f.Want), Mask: hex.EncodeToString(f.Mask),
 			})
 		}
 		list = append(list, entry)

@@ -78,6 +78,7 @@ func sample(t *testing.T) *Document {
 	o.Results[1] = withEvidence(o.Results[1])
 	d, err := New(o, o.Conclude(nil), About{
 		Version: "v0", Command: "serve --it's", Replay: []string{"xtmp-conform", "run", "--exec", "serve --it's"},
+		Captures: map[string]string{"XC-0002[bit=3]": "captures/XC-0002-bit-3.pcapng"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -93,6 +94,7 @@ func withEvidence(r conformance.Result) conformance.Result {
 	late := conformance.Attempt{Verdict: conformance.Fail, Reason: "late"}
 	r.Attempts = []conformance.Attempt{late, {Verdict: conformance.Fail, Reason: "late", Alone: true}}
 	r.Timeline = []conformance.Entry{
+		{Way: conformance.WayReceived, Conn: 1, Bytes: []byte("no frame"), Length: 8, Faults: []string{"XTMP-HDR-002: it is bad"}},
 		{Way: conformance.WayOpen, Conn: 1, Label: "a → b"},
 		{
 			At: 1500 * time.Microsecond, Way: conformance.WaySent, Conn: 1, Label: "frame", Bytes: []byte("XTMP\x00\x08<&"), Length: 8,
@@ -219,6 +221,7 @@ func TestText(t *testing.T) {
 	plain := write(t, func(b *bytes.Buffer) error { return d.WriteText(b, Style{}) })
 	for _, want := range []string{
 		"fail  XC-0002[bit=3]  Reserved bits are refused.\n    reason    because it is fail\n    XTMP-HDR-002  A server MUST NOT accept",
+		"    capture   captures/XC-0002-bit-3.pcapng\n",
 		"    replay    xtmp-conform run --exec 'serve --it'\\''s' --run 'XC-0002[bit=3]' --seed 0x000000000000beef\n",
 		"verdicts  1 pass, 1 pass-tolerated, 1 warn, 1 fail, 1 inconclusive, 1 unsupported, 1 skipped, 1 error\n",
 		"coverage  1 requirements lack",
@@ -253,11 +256,14 @@ func TestHTML(t *testing.T) {
 		`Observed <code>Accepted</code>, which is <b>forbidden</b>`,      // the row that was met
 		`1 pass-tolerated, 1 warn, 1 fail`, "because it is inconclusive", // what became of the instances
 		`<tr class="bad"><th scope="row">flags</th>`, "00ff", // the field that differs, and its mask
-		`class="f1 bad" title="flags">00 08<`, // its bytes in the dump
-		"not kept",                            // a field beyond the bytes
-		"nothing works otherwise",             // the reason for no case
-		"no case proves it",                   // an orphan
-		"&lt;script&gt;alert(1)",              // the peer's standard error, harmless
+		`class="f1 bad" title="flags">00 08<`,           // its bytes in the dump
+		"here it went wrong", "XTMP-HDR-002: it is bad", // the moment, and what is wrong there
+		`<a href="captures/XC-0002-bit-3.pcapng">`,               // the capture
+		"fails with <code>bit=3</code>, with <code>bit=5</code>", // the params that matter
+		"not kept",                // a field beyond the bytes
+		"nothing works otherwise", // the reason for no case
+		"no case proves it",       // an orphan
+		"&lt;script&gt;alert(1)",  // the peer's standard error, harmless
 		"serve --it&#39;\\&#39;&#39;s&#39; --run &#39;XC-0002[bit=3]&#39;", // the replay line
 		"1.234 s", "0x000000000000beef", "127.0.0.1:8090", "2 The frame", "@media print", "prefers-color-scheme: dark",
 	} {
@@ -325,7 +331,7 @@ func TestHTMLIsBounded(t *testing.T) {
 	page := write(t, func(b *bytes.Buffer) error { return d.WriteHTML(b) })
 	for _, want := range []string{
 		"The evidence of 46 more instances is in the JSON report.",
-		"63 entries in the middle are left out here",
+		"64 entries in the middle are left out here",
 		"50 fail",
 	} {
 		if !strings.Contains(page, want) {

@@ -23,7 +23,7 @@ func (d *Document) WriteText(w io.Writer, style Style) error {
 	for _, c := range d.Cases {
 		verdict := conformance.Verdict(c.Verdict)
 		switch {
-		case !c.Judged && !verdict.Passed() || verdict != conformance.Skipped && c.Judged && !verdict.Passed():
+		case !verdict.Passed() && !(c.Judged && unrun(verdict)):
 			t.failure(d, c)
 		case style.Verbose:
 			t.line("%s  %s  %s", t.paint(c.Verdict), c.ID, c.Title)
@@ -31,6 +31,12 @@ func (d *Document) WriteText(w io.Writer, style Style) error {
 	}
 	t.summary(d)
 	return t.err
+}
+
+// unrun reports whether a verdict is about the target's declarations or the user's
+// wish and not about what the target did.
+func unrun(v conformance.Verdict) bool {
+	return v == conformance.Skipped || v == conformance.Unsupported
 }
 
 // A text writes lines and remembers the first error.
@@ -80,6 +86,9 @@ func (t *text) failure(d *Document, c Case) {
 		for _, line := range lines[max(0, len(lines)-stderrLines):] {
 			t.line("    stderr    %s", printable(line))
 		}
+	}
+	if c.Capture != "" {
+		t.line("    capture   %s", c.Capture)
 	}
 	t.line("    replay    %s", c.Replay)
 	t.line("")

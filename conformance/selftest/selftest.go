@@ -1,12 +1,14 @@
 package selftest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/bpci/xtmp/conformance"
@@ -17,21 +19,25 @@ type Config struct {
 	Suite      *conformance.Suite
 	Probe      func(*conformance.Exchange) error
 	Seed       uint64
-	Parallel   int     // mutants at the same time; 0 means DefaultParallel
-	Full       bool    // the whole suite against each mutant, not only the cases that prove its requirement
+	Parallel   int     // peers at the same time; 0 means DefaultParallel
+	Full       bool    // the whole suite against each mutant and variant, not only what proves, and a sample
+	Slow       bool    // also the mutants that only a slow case sees
 	Scale      float64 // of the harness budgets; 0 means 1
 	Degenerate []Degenerate
 	Excuses    []Excuse
-	Reference  string   // command; empty means that no reference is run
-	Mutants    []Mutant // from ListMutants
-	Program    string   // command that serves the mutants
+	Profiles   []string  // what the reference and its mutants declare; none means core alone
+	Reference  string    // command; empty means that no reference is run
+	Mutants    []Mutant  // from ListMutants
+	Zoo        []Variant // from ListZoo
+	Program    string    // command that serves both
 
 	// Progress is called as each peer begins, from several goroutines.
 	Progress func(peer string)
 }
 
-// DefaultParallel is how many mutants run at the same time.
-const DefaultParallel = 4
+// DefaultParallel is how many peers run at the same time. They wait more than
+// they work.
+const DefaultParallel = 12
 
 // degenerateScale shortens the harness budgets for degenerate peers: they are
 // on this machine, and waiting for them is all that a run of them does.
@@ -50,13 +56,15 @@ type Matrix struct {
 	Seed       string             `json:"seed"`
 	Degenerate []DegenerateResult `json:"degenerate"`
 	Reference  *ReferenceResult   `json:"reference,omitempty"`
+	Repeats    []RepeatResult     `json:"repeats"`
+	Zoo        []VariantResult    `json:"zoo"`
 	Mutants    []MutantResult     `json:"mutants"`
 	Findings   []string           `json:"findings"` // empty means that the suite has teeth
 	ElapsedMS  int64              `json:"elapsed_ms"`
 }
 
 // Format names the version of the matrix.
-const Format = "xtmp-conform-selftest/1"
+const Format = "xtmp-conform-selftest/2"
 
 // A DegenerateResult says what a degenerate peer got away with.
 type DegenerateResult struct {
@@ -66,54 +74,74 @@ type DegenerateResult struct {
 	Excused []string       `json:"excused"` // MUST cases that passed with one
 }
 
-// A ReferenceResult says what the reference did not pass.
-type ReferenceResult struct {
-	Counts    map[string]int    `json:"counts"`
-	NotPassed map[string]string `json:"not_passed"` // instance ID → verdict and reason
-	Digest    string            `json:"digest"`
-}
-
 // Run runs everything. Its error is about the self-test itself; what it finds
 // out about the suite is in the matrix.
 func Run(ctx context.Context, cfg Config) (*Matrix, error) {
 	start := time.Now()
 	m := &Matrix{
 		Format: Format, Seed: fmt.Sprintf("0x%016x", cfg.Seed),
-		Degenerate: []DegenerateResult{}, Mutants: []MutantResult{}, Findings: []string{},
+		Degenerate: []DegenerateResult{}, Repeats: []RepeatResult{}, Zoo: []VariantResult{}, Mutants: []MutantResult{}, Findings: []string{},
 	}
 	if cfg.Scale == 0 {
 		cfg.Scale = 1
 	}
-	unused := slices.Clone(cfg.Excuses)
-	for _, peer := range cfg.Degenerate {
-		o, err := cfg.judge(ctx, peer.Command, conformance.Selection{}, cfg.Scale*degenerateScale)
-		if err != nil {
-			return nil, fmt.Errorf("degenerate peer %s: %w", peer.Name, err)
+	if cfg.Parallel <= 0 {
+		cfg.Parallel = DefaultParallel
+	}
+	for _, part := range []func(context.Context, *Matrix) error{cfg.runReference, cfg.runDegenerate, cfg.runZoo, cfg.runMutants} {
+		if err := part(ctx, m); err != nil {
+			return nil, err
 		}
-		result := weighDegenerate(peer.Name, o, cfg.Excuses)
+	}
+	m.ElapsedMS = time.Since(start).Milliseconds()
+	return m, ctx.Err()
+}
+
+// each calls f for 0 … n−1, some at a time, and returns the first error.
+func (cfg *Config) each(ctx context.Context, n int, f func(i int) error) error {
+	slots := make(chan struct{}, cfg.Parallel)
+	errs := make([]error, n)
+	var running sync.WaitGroup
+	for i := range n {
+		slots <- struct{}{}
+		running.Go(func() {
+			defer func() { <-slots }()
+			errs[i] = f(i)
+		})
+	}
+	running.Wait()
+	return cmp.Or(errors.Join(errs...), ctx.Err())
+}
+
+// runDegenerate runs the suite against every degenerate peer.
+func (cfg *Config) runDegenerate(ctx context.Context, m *Matrix) error {
+	results := make([]DegenerateResult, len(cfg.Degenerate))
+	err := cfg.each(ctx, len(results), func(i int) error {
+		peer := cfg.Degenerate[i]
+		o, err := cfg.judge(ctx, peer.Command, conformance.Selection{}, run{scale: cfg.Scale * degenerateScale})
+		if err != nil {
+			return fmt.Errorf("degenerate peer %s: %w", peer.Name, err)
+		}
+		results[i] = weighDegenerate(peer.Name, o, cfg.Excuses)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	unused := slices.Clone(cfg.Excuses)
+	for _, result := range results {
 		m.Degenerate = append(m.Degenerate, result)
 		for _, id := range result.Passed {
-			m.find("the degenerate peer %s passes %s", peer.Name, id)
+			m.find("the degenerate peer %s passes %s", result.Name, id)
 		}
-		unused = slices.DeleteFunc(unused, func(e Excuse) bool { return e.Peer == peer.Name && slices.Contains(result.Excused, e.Case) })
+		unused = slices.DeleteFunc(unused, func(e Excuse) bool { return e.Peer == result.Name && slices.Contains(result.Excused, e.Case) })
 	}
 	if len(cfg.Degenerate) > 0 {
 		for _, e := range unused {
 			m.find("the excuse for %s and %s is not needed", e.Peer, e.Case)
 		}
 	}
-	if cfg.Reference != "" {
-		o, err := cfg.judge(ctx, cfg.Reference, conformance.Selection{Slow: true}, cfg.Scale)
-		if err != nil {
-			return nil, fmt.Errorf("reference: %w", err)
-		}
-		m.reference(o)
-	}
-	if err := cfg.runMutants(ctx, m); err != nil {
-		return nil, err
-	}
-	m.ElapsedMS = time.Since(start).Milliseconds()
-	return m, ctx.Err()
+	return nil
 }
 
 // referenceName is the reference's name for Keep.
@@ -124,7 +152,7 @@ const referenceName = "reference"
 func (cfg *Config) Knows(term string) bool {
 	kept := *cfg
 	kept.Keep([]string{term})
-	return len(kept.Degenerate)+len(kept.Mutants) > 0 || kept.Reference != ""
+	return len(kept.Degenerate)+len(kept.Mutants)+len(kept.Zoo) > 0 || kept.Reference != ""
 }
 
 // Keep leaves only the peers that one of the names means, and the excuses of
@@ -139,6 +167,7 @@ func (cfg *Config) Keep(terms []string) {
 	cfg.Degenerate = filter(cfg.Degenerate, func(d Degenerate) bool { return means(d.Name) })
 	cfg.Excuses = filter(cfg.Excuses, func(e Excuse) bool { return means(e.Peer) })
 	cfg.Mutants = filter(cfg.Mutants, func(m Mutant) bool { return means(m.Name) })
+	cfg.Zoo = filter(cfg.Zoo, func(v Variant) bool { return means(v.Name) })
 	if !means(referenceName) {
 		cfg.Reference = ""
 	}
@@ -159,16 +188,6 @@ func (m *Matrix) find(format string, args ...any) {
 	m.Findings = append(m.Findings, fmt.Sprintf(format, args...))
 }
 
-func (m *Matrix) reference(o *conformance.Outcome) {
-	m.Reference = &ReferenceResult{Counts: countsOf(o), NotPassed: map[string]string{}, Digest: o.Digest()}
-	for _, r := range o.Results {
-		if !r.Verdict.Passed() {
-			m.Reference.NotPassed[r.ID] = string(r.Verdict) + ": " + r.Reason
-			m.find("the reference does not pass %s: %s, %s", r.ID, r.Verdict, r.Reason)
-		}
-	}
-}
-
 // weighDegenerate looks for MUST cases that passed.
 func weighDegenerate(name string, o *conformance.Outcome, excuses []Excuse) DegenerateResult {
 	result := DegenerateResult{Name: name, Counts: countsOf(o), Passed: []string{}, Excused: []string{}}
@@ -185,20 +204,32 @@ func weighDegenerate(name string, o *conformance.Outcome, excuses []Excuse) Dege
 	return result
 }
 
+// run says how to run a plan, where that differs from the default.
+type run struct {
+	scale    float64 // of the harness budgets
+	parallel int
+	ordered  bool
+}
+
 // judge runs a selection against a command.
-func (cfg *Config) judge(ctx context.Context, command string, sel conformance.Selection, scale float64) (*conformance.Outcome, error) {
+func (cfg *Config) judge(ctx context.Context, command string, sel conformance.Selection, how run) (*conformance.Outcome, error) {
 	if cfg.Progress != nil {
 		cfg.Progress(command)
 	}
-	waits, err := conformance.NewWaits(cfg.Suite.Registry(), scale, 0)
+	waits, err := conformance.NewWaits(cfg.Suite.Registry(), cmp.Or(how.scale, cfg.Scale), 0)
 	if err != nil {
 		return nil, err
 	}
+	sel.Profiles = cfg.Profiles
 	plan, err := cfg.Suite.Select(sel)
 	if err != nil {
 		return nil, err
 	}
-	target, err := conformance.StartCommand(ctx, command, waits)
+	starting, err := conformance.NewWaits(cfg.Suite.Registry(), cfg.Scale, 0) // many start at once
+	if err != nil {
+		return nil, err
+	}
+	target, err := conformance.StartCommand(ctx, command, starting)
 	if err != nil {
 		var failure *conformance.TargetError
 		if errors.As(err, &failure) && failure.Stderr != "" {
@@ -207,7 +238,9 @@ func (cfg *Config) judge(ctx context.Context, command string, sel conformance.Se
 		return nil, err
 	}
 	defer target.Stop()
-	return plan.Run(ctx, conformance.Config{Target: target, Waits: waits, Seed: cfg.Seed, Probe: cfg.Probe})
+	return plan.Run(ctx, conformance.Config{
+		Target: target, Waits: waits, Seed: cfg.Seed, Probe: cfg.Probe, Parallel: how.parallel, Ordered: how.ordered,
+	})
 }
 
 func countsOf(o *conformance.Outcome) map[string]int {

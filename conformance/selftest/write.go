@@ -1,6 +1,7 @@
 package selftest
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -23,36 +24,30 @@ func (m *Matrix) WriteJSON(w io.Writer) error {
 func (m *Matrix) WriteText(w io.Writer) error {
 	var b strings.Builder
 	for _, d := range m.Degenerate {
-		word := "toothless"
-		if len(d.Passed) == 0 {
-			word = "caught"
-		}
-		fmt.Fprintf(&b, "%-12s  degenerate %s: %s", word, d.Name, countsText(d.Counts))
+		fmt.Fprintf(&b, "%-12s  degenerate %s: %s", either(len(d.Passed) == 0, "caught", "toothless"), d.Name, countsText(d.Counts))
 		if len(d.Excused) > 0 {
 			fmt.Fprintf(&b, "; excused %s", strings.Join(d.Excused, " "))
 		}
 		b.WriteByte('\n')
 	}
-	if m.Reference != nil {
-		word := "passes"
-		if len(m.Reference.NotPassed) > 0 {
-			word = "alarmed"
-		}
-		fmt.Fprintf(&b, "%-12s  the reference: %s\n", word, countsText(m.Reference.Counts))
+	if r := m.Reference; r != nil {
+		fmt.Fprintf(&b, "%-12s  the reference: %s\n", either(len(r.NotPassed) == 0, "passes", "alarmed"), countsText(r.Counts))
 	}
-	killed := 0
+	for _, r := range m.Repeats {
+		fmt.Fprintf(&b, "%-12s  %s: %d verdicts compared\n", either(len(r.Differs) == 0, "the same", "unsteady"), r.How, r.Judged)
+	}
+	for _, v := range m.Zoo {
+		fmt.Fprintf(&b, "%-12s  zoo %s: %s\n", either(len(v.NotPassed) == 0, "passes", "alarmed"), v.Name, countsText(v.Counts))
+	}
 	for _, mutant := range m.Mutants {
-		if mutant.Status == StatusKilled {
-			killed++
-		}
 		fmt.Fprintf(&b, "%-12s  %s  %s  %s", mutant.Status, mutant.Requirement, mutant.Name, mutant.Description)
 		if len(mutant.Killed) > 0 {
 			fmt.Fprintf(&b, "  by %s", few(mutant.Killed))
 		}
-		b.WriteByte('\n')
+		fmt.Fprintf(&b, "  (%d ms)\n", mutant.TimeMS)
 	}
 	if len(m.Mutants) > 0 {
-		fmt.Fprintf(&b, "\n%d of %d mutants killed by a case that proves their requirement\n", killed, len(m.Mutants))
+		fmt.Fprintf(&b, "\n%s\n", m.score())
 	}
 	for _, finding := range m.Findings {
 		fmt.Fprintf(&b, "finding: %s\n", finding)
@@ -63,6 +58,75 @@ func (m *Matrix) WriteText(w io.Writer) error {
 	_, err := io.WriteString(w, b.String())
 	return err
 }
+
+// score counts the mutants that were killed.
+func (m *Matrix) score() string {
+	killed, waiting := 0, 0
+	for _, mutant := range m.Mutants {
+		switch mutant.Status {
+		case StatusKilled:
+			killed++
+		case StatusNotRun:
+			waiting++
+		}
+	}
+	text := fmt.Sprintf("%d of %d mutants killed by a case that proves their requirement", killed, len(m.Mutants))
+	if waiting > 0 {
+		text += fmt.Sprintf("; %d are slow and were not run", waiting)
+	}
+	return text
+}
+
+func either(ok bool, yes, no string) string {
+	if ok {
+		return yes
+	}
+	return no
+}
+
+// WriteMarkdown writes the matrix as a page. It holds nothing that differs from
+// run to run, such as times.
+func (m *Matrix) WriteMarkdown(w io.Writer) error {
+	var b strings.Builder
+	b.WriteString("# Kill matrix\n\nWritten by `make kill-matrix`. " +
+		"Servers that break one requirement each, and the cases that prove that requirement and failed them; " +
+		"then servers that are odd and legal, which every case has to pass; then peers that are none.\n\n")
+	fmt.Fprintf(&b, "%s.\n\n## Mutants\n\n| requirement | mutant | what it does wrong | killed by |\n|---|---|---|---|\n", m.score())
+	mutants := slices.Clone(m.Mutants)
+	slices.SortStableFunc(mutants, func(a, b MutantResult) int { return strings.Compare(a.Requirement, b.Requirement) })
+	for _, mutant := range mutants {
+		by := strings.Join(casesOf(mutant.Killed), " ")
+		if by == "" {
+			by = "**" + mutant.Status + "**"
+		}
+		fmt.Fprintf(&b, "| %s | `%s` | %s | %s |\n", mutant.Requirement, mutant.Name, cell(mutant.Description), by)
+	}
+	b.WriteString("\n## Zoo\n\n| variant | what is odd | permitted by | alarmed |\n|---|---|---|---|\n")
+	for _, v := range m.Zoo {
+		alarmed := strings.Join(casesOf(slices.Sorted(keys(v.NotPassed))), " ")
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", v.Name, cell(v.Description), v.Permits, cmp.Or(alarmed, "none"))
+	}
+	b.WriteString("\n## Degenerate peers\n\n| peer | passes at MUST |\n|---|---|\n")
+	for _, d := range m.Degenerate {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", d.Name, cmp.Or(strings.Join(d.Passed, " "), "nothing"))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// casesOf names the cases of instances, each once.
+func casesOf(instances []string) []string {
+	var ids []string
+	for _, id := range instances {
+		id, _, _ = strings.Cut(id, "[")
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// cell escapes what would end a cell of a table.
+func cell(text string) string { return strings.ReplaceAll(text, "|", "\\|") }
 
 // few shortens a list for one line.
 func few(ids []string) string {

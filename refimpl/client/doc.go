@@ -1,21 +1,34 @@
 // Package client is the public client of XTMP/1.
 //
-//	Dial ─▶ TCP connection ─▶ handshake ─▶ Session ─▶ Ping, … ─▶ Close
+//	New ──▶ Client ─ keeps, and replaces ─▶ Session        Call, Send
+//	Dial ─▶ TCP connection ─▶ handshake ──▶ Session        Call, Send, Ping, Rekey ─▶ Close
 //
-//	reader goroutine: socket ─▶ session.Receive
-//	writer goroutine: timers, and what the session has to send, in one write per wake-up
+//	callers ─ Call ─▶ core's queue, at most 1024 messages and 1 MiB ─▶ writer: one write for all that waits
+//	   ▲     └ full: they wait here ┘                                       │ connection
+//	   └──── a token each ◀─ reply copied to dst ◀─ core ◀── reader ◀───────┘
+//	                                    OnPush ◀─ bodies ◀──┘
 //
-// A Session is safe for use by several goroutines. A client trusts the
-// identities that it is given, usually the lines of a pin file (LoadPins), and
-// no others.
+// A program that lives long makes a Client and calls; one that wants to see each
+// session dials. Both are for any number of goroutines: there is one reader and
+// one writer per session, and no goroutine, timer or, once warm, allocation per
+// call. No code of the user runs while a session is locked, but for Config.Trace.
+//
+// A call that is not answered is not simply failed. Call says which of four
+// things happened: a reply; an *Error, the server's refusal; ErrNotSent, the
+// request was not executed and may be repeated; ErrUnknownResult, it may have been
+// executed: what changes something is repeated only with the same op_id.
+//
+// A client trusts the identities that it is given, usually the lines of a pin
+// file (LoadPins), and no others.
 //
 // Errors are typed: *Error is a code that one side gave, *PinError an identity
-// that is not trusted, *SkewError a clock that is off. Their texts begin with
-// one of the six public names, ConnectionFailed, InvalidMessageFormat,
-// EncryptionFailed, SessionExpired, AuthenticationFailed and
-// ProtocolVersionMismatch; Class tells which.
+// that is not trusted, *SkewError a clock that is off, *UnknownError a call
+// without reply. The texts begin with one of the six public names,
+// ConnectionFailed, InvalidMessageFormat, EncryptionFailed, SessionExpired,
+// AuthenticationFailed and ProtocolVersionMismatch, or say where it happened
+// first; Class tells which.
 //
-// A Session does not come back: after a lost connection the caller dials again.
-// The clock stands still for its timers while the machine sleeps, outside
-// Linux for the session's stamps, too.
+// A Session does not come back, and a Client does not subscribe again: its new
+// session knows no subscription. Timers of calls stand still while the machine
+// sleeps, as do all on systems other than Linux.
 package client

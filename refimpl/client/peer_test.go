@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/bpci/xtmp/refimpl/handler"
 	"github.com/bpci/xtmp/refimpl/security"
 	"github.com/bpci/xtmp/refimpl/session"
 )
@@ -33,7 +34,7 @@ func virtual() func() session.Now {
 	}
 }
 
-func identity(t *testing.T, seed byte) *security.Identity {
+func identity(t testing.TB, seed byte) *security.Identity {
 	t.Helper()
 	id, err := security.NewIdentity(bytes.Repeat([]byte{seed}, 32))
 	if err != nil {
@@ -56,8 +57,9 @@ func (noLimits) Admit(netip.Addr) bool                        { return true }
 func (noLimits) Settle(netip.Addr)                            {}
 func (noLimits) Leave(netip.Addr, bool)                       {}
 func (noLimits) Hold(netip.Addr, int) bool                    { return true }
+func (noLimits) Retain(netip.Addr, int) bool                  { return true }
 
-// peer is a server session on one end of a pipe.
+// peer is a server session on one end of a pipe. It answers Probe.
 type peer struct {
 	conn  *pipeConn
 	clock func() session.Now
@@ -67,6 +69,7 @@ type peer struct {
 
 	mu     sync.Mutex
 	core   *session.Session
+	probe  handler.Probe
 	mute   bool // writes nothing
 	asleep bool // does nothing
 	events []session.Event
@@ -76,7 +79,18 @@ type peer struct {
 // configuration before.
 func serve(t *testing.T, conn *pipeConn, id *security.Identity, change func(*session.Config)) *peer {
 	t.Helper()
-	cfg := session.Config{Entropy: rand.Reader, Server: session.ServerConfig{
+	p := &peer{conn: conn, clock: virtual(), wake: make(chan struct{}, 1), done: make(chan struct{})}
+	p.cfg = serving(t, id, &p.probe, change)
+	p.core = session.NewServer(&p.cfg, p.clock(), netip.MustParseAddr("192.0.2.1"))
+	go p.read()
+	go p.write()
+	return p
+}
+
+// serving is the configuration of a server with identity id.
+func serving(tb testing.TB, id *security.Identity, app session.Application, change func(*session.Config)) session.Config {
+	tb.Helper()
+	cfg := session.Config{Entropy: rand.Reader, Application: app, Server: session.ServerConfig{
 		Identities:   []*security.Identity{id},
 		Encapsulate:  func(key *mlkem.EncapsulationKey768) ([]byte, []byte) { return key.Encapsulate() },
 		NewSessionID: func() uint64 { return 4711 },
@@ -87,13 +101,9 @@ func serve(t *testing.T, conn *pipeConn, id *security.Identity, change func(*ses
 	}
 	cfg, err := cfg.Validate(session.Server)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	p := &peer{conn: conn, clock: virtual(), cfg: cfg, wake: make(chan struct{}, 1), done: make(chan struct{})}
-	p.core = session.NewServer(&p.cfg, p.clock(), netip.MustParseAddr("192.0.2.1"))
-	go p.read()
-	go p.write()
-	return p
+	return cfg
 }
 
 func (p *peer) read() {
@@ -149,6 +159,7 @@ func (p *peer) write() {
 		}
 		now := p.clock()
 		p.core.Advance(now)
+		p.probe.Advance(now)
 		var out []byte
 		if !p.mute {
 			out = p.core.AppendOutput(now, 0, nil)
@@ -158,8 +169,15 @@ func (p *peer) write() {
 		}
 		fate := p.core.Fate(0)
 		deadline, _ := p.core.Deadline()
+		if at, ok := p.probe.Deadline(); ok {
+			deadline = min(deadline, at)
+		}
+		more := !p.mute && p.core.HasOutput(0)
 		p.mu.Unlock()
 		_, _ = p.conn.Write(out)
+		if more {
+			continue
+		}
 		switch fate {
 		case session.Shut:
 			return

@@ -75,15 +75,23 @@ type PinFileError struct {
 	Reason string
 }
 
+// shownLine is the length in bytes at which Error cuts a line; one with a key of
+// kind 2 has 2.7 kB.
+const shownLine = 200
+
 // Error implements error: place, reason, the line and a caret under the fault.
 func (e *PinFileError) Error() string {
+	text := e.Text
+	if len(text) > shownLine && e.Column <= shownLine {
+		text = strings.ToValidUTF8(text[:shownLine], "") + "…"
+	}
 	indent := strings.Map(func(r rune) rune {
 		if r == '\t' { // keeps the caret below its column
 			return r
 		}
 		return ' '
 	}, e.Text[:min(e.Column-1, len(e.Text))])
-	return fmt.Sprintf("%s:%d:%d: %s\n  %s\n  %s^", e.File, e.Line, e.Column, e.Reason, e.Text, indent)
+	return fmt.Sprintf("%s:%d:%d: %s\n  %s\n  %s^", e.File, e.Line, e.Column, e.Reason, text, indent)
 }
 
 // LoadPins reads a pin file. Its error is a *PinFileError or an *fs.PathError.
@@ -198,7 +206,7 @@ func parseKey(text string, pin *Pin) ([]byte, error) {
 		return nil, errors.New("the key is not base64 with padding")
 	case len(key) == 0 || key[0] != pin.Kind: // [XTMP-TRU-004]
 		return nil, errors.New("the key is of another kind than the line says")
-	case pin.Kind == security.KindEd25519 && security.CheckIdentityKey(key) != nil: // [XTMP-KEY-011]
+	case security.CheckIdentityKey(key) != nil: // [XTMP-KEY-011]
 		return nil, errors.New("the key is malformed, of small order, or not canonical")
 	case security.FingerprintOf(key) != pin.Fingerprint: // [XTMP-TRU-003]
 		return nil, errors.New("the key does not hash to the fingerprint of its line")

@@ -119,7 +119,7 @@ func TestPinFileMistakes(t *testing.T) {
 		{"host:1 1 " + two + " " + key, 75, "the key does not hash to the fingerprint of its line"},
 		{
 			"host:1 2 " + one + " " + base64.StdEncoding.EncodeToString(append([]byte{2}, make([]byte, 1984)...)), 75,
-			"the key does not hash to the fingerprint of its line",
+			"the key is malformed, of small order, or not canonical",
 		},
 	} {
 		column := test.column

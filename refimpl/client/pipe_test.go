@@ -58,6 +58,7 @@ type stream struct {
 	mu      sync.Mutex
 	change  *sync.Cond
 	limit   int
+	writes  int
 	buf     []byte
 	ended   error // what readers get once buf is empty: io.EOF, or a reset
 	broken  error // what writers get
@@ -115,6 +116,7 @@ func (s *stream) read(b []byte) (int, error) {
 func (s *stream) write(b []byte) (n int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.writes++
 	for len(b) > 0 {
 		switch room := s.limit - len(s.buf); {
 		case s.broken != nil:
@@ -133,6 +135,13 @@ func (s *stream) write(b []byte) (n int, err error) {
 		s.change.Wait()
 	}
 	return n, nil
+}
+
+// written counts the calls of write.
+func (s *stream) written() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.writes
 }
 
 // end says that the writer writes no more.

@@ -32,19 +32,35 @@ type ConnID uint32
 type Config struct {
 	// Session configures the sessions. Its NewSessionID is set by the endpoint.
 	Session session.Config
+	// Application answers the sessions' requests; nil knows none.
+	Application Application
 	// Shard is written into the low ShardBits bits of every session_id, so
 	// that ids of the shards of an instance never meet. ShardBits ≤ 8.
 	Shard     uint8
 	ShardBits uint8
 }
 
+// Application is what stands above all sessions of an endpoint.
+type Application interface {
+	session.Application
+	// Advance does what is due at now.
+	Advance(now session.Now)
+	// Deadline returns when Advance has something to do; false if it never has.
+	Deadline() (time.Duration, bool)
+}
+
 // Endpoint is every session of one shard.
 type Endpoint struct {
 	cfg     session.Config
+	app     Application // nil for none
+	active  active
 	shard   uint64
 	bits    uint8
 	conns   []*conn // by ConnID, nil if free
 	free    []ConnID
+	seats   seats
+	gone    []*conn // lost since the last Advance: events may still name their sessions
+	vacant  []*conn // lost before that
 	ids     map[uint64]ConnID
 	timers  timers
 	dirty   []ConnID
@@ -54,12 +70,41 @@ type Endpoint struct {
 
 // conn is a connection and the session that lives on it.
 type conn struct {
-	id       ConnID
 	session  *session.Session
-	known    uint64        // session_id that ids holds for it
 	deadline time.Duration // key in the heap, at or before the real deadline
-	slot     int           // index in the heap
+	id       ConnID
+	slot     int32 // index in the heap
+	named    bool  // ids holds its session_id
+	active   bool  // it is in the set of active connections
+	used     bool  // since the set was last looked through
 	dirty    bool
+}
+
+// seats are connections that are free, made in blocks and used again, as those of
+// sessions are.
+type seats []*conn
+
+// seatBlock is the number of connections that are made at once.
+const seatBlock = 128
+
+func (f *seats) take() *conn {
+	if len(*f) == 0 {
+		block := make([]conn, seatBlock)
+		for i := range block {
+			*f = append(*f, &block[i])
+		}
+	}
+	last := len(*f) - 1
+	c := (*f)[last]
+	*f = (*f)[:last]
+	return c
+}
+
+// give takes back a connection that is gone, and its session.
+func (f *seats) give(c *conn) {
+	c.session.Recycle()
+	*c = conn{}
+	*f = append(*f, c)
 }
 
 // path0 is the path of every connection: sessions have one path so far.
@@ -79,6 +124,10 @@ func New(cfg Config) (*Endpoint, error) {
 	}
 	e := &Endpoint{shard: uint64(cfg.Shard), bits: cfg.ShardBits, ids: make(map[uint64]ConnID)}
 	cfg.Session.Server.NewSessionID = e.newSessionID
+	cfg.Session.Buffers = new(session.Buffers)
+	if e.app = cfg.Application; e.app != nil {
+		cfg.Session.Application = e.app
+	}
 	var err error
 	e.cfg, err = cfg.Session.Validate(session.Server)
 	return e, err
@@ -108,7 +157,8 @@ func (e *Endpoint) Open(now session.Now, source netip.Addr) (ConnID, bool) {
 	if e.closing {
 		return 0, false
 	}
-	c := &conn{session: session.NewServer(&e.cfg, now, source)}
+	c := e.seats.take()
+	c.session = session.NewServer(&e.cfg, now, source)
 	if n := len(e.free); n > 0 {
 		c.id, e.free = e.free[n-1], e.free[:n-1]
 		e.conns[c.id] = c
@@ -116,6 +166,7 @@ func (e *Endpoint) Open(now session.Now, source netip.Addr) (ConnID, bool) {
 		c.id = ConnID(len(e.conns))
 		e.conns = append(e.conns, c)
 	}
+	c.session.Owner = uint32(c.id)
 	c.deadline, _ = c.session.Deadline()
 	e.timers.push(c)
 	return c.id, true
@@ -126,6 +177,7 @@ func (e *Endpoint) Open(now session.Now, source netip.Addr) (ConnID, bool) {
 func (e *Endpoint) Receive(now session.Now, id ConnID, b []byte) {
 	c := e.conns[id]
 	c.session.Receive(now, path0, b)
+	e.active.use(now, c)
 	e.after(c)
 }
 
@@ -135,8 +187,10 @@ func (e *Endpoint) Lost(now session.Now, id ConnID) {
 	c.session.Lost(now, path0)
 	e.after(c)
 	e.timers.remove(c)
+	e.active.leave(c)
 	e.conns[id] = nil
 	e.free = append(e.free, id)
+	e.gone = append(e.gone, c)
 }
 
 // Advance does what is due at now.
@@ -148,6 +202,7 @@ func (e *Endpoint) Advance(now session.Now) {
 			continue
 		}
 		c.session.Advance(now)
+		e.active.use(now, c)
 		switch d, ok := c.session.Deadline(); {
 		case !ok:
 			e.timers.remove(c)
@@ -158,6 +213,61 @@ func (e *Endpoint) Advance(now session.Now) {
 		}
 		e.after(c)
 	}
+	if e.app != nil {
+		e.app.Advance(now)
+	}
+	e.woken()
+	e.active.rest(now)
+	for _, c := range e.vacant {
+		e.seats.give(c)
+	}
+	clear(e.vacant)
+	e.gone, e.vacant = e.vacant[:0], e.gone
+}
+
+// woken collects what sessions got outside their own inputs.
+func (e *Endpoint) woken() {
+	for _, s := range e.cfg.Buffers.Woken() {
+		if c := e.conns[s.Owner]; c != nil && c.session == s {
+			e.after(c)
+		}
+	}
+}
+
+// Find returns the session with an id, nil if there is none.
+func (e *Endpoint) Find(sessionID uint64) *session.Session {
+	id, ok := e.ids[sessionID]
+	if !ok {
+		return nil
+	}
+	return e.conns[id].session
+}
+
+// Reply answers a request of a session, if that still lives, later than its
+// delivery. See session.Reply.
+func (e *Endpoint) Reply(now session.Now, sessionID uint64, c session.Call, body []byte) {
+	if s := e.Find(sessionID); s != nil {
+		s.Reply(now, c, nil, body, nil)
+		e.woken()
+	}
+}
+
+// ReplyError is Reply with an Error.
+func (e *Endpoint) ReplyError(now session.Now, sessionID uint64, c session.Call, why *session.Error) {
+	if s := e.Find(sessionID); s != nil {
+		s.ReplyError(now, c, why)
+		e.woken()
+	}
+}
+
+// Rekey asks every client for fresh keys.
+func (e *Endpoint) Rekey(now session.Now) {
+	for _, c := range e.conns {
+		if c != nil && c.session.Rekey(now) {
+			e.after(c)
+		}
+	}
+	e.woken()
 }
 
 // Shutdown refuses new connections and closes every session in order. The
@@ -178,7 +288,13 @@ func (e *Endpoint) Deadline() (time.Duration, bool) {
 	if len(e.timers) == 0 {
 		return 0, false
 	}
-	return e.timers[0].deadline, true
+	d := min(e.timers[0].deadline, e.active.next())
+	if e.app != nil {
+		if at, ok := e.app.Deadline(); ok {
+			d = min(d, at)
+		}
+	}
+	return d, true
 }
 
 // NextOutput returns a connection that has output, or whose fate is not Keep.
@@ -204,13 +320,17 @@ func (e *Endpoint) AppendOutput(now session.Now, id ConnID, dst []byte) ([]byte,
 	return dst, c.session.Fate(path0)
 }
 
+// Source returns where connection id came from.
+func (e *Endpoint) Source(id ConnID) netip.Addr { return e.conns[id].session.Source() }
+
 // Fate says what becomes of connection id once its output is written.
 func (e *Endpoint) Fate(id ConnID) session.Fate { return e.conns[id].session.Fate(path0) }
 
 // HasOutput reports whether AppendOutput would append something.
 func (e *Endpoint) HasOutput(id ConnID) bool { return e.conns[id].session.HasOutput(path0) }
 
-// NextEvent returns the next event, if any.
+// NextEvent returns the next event, if any. Its Session is good until the Advance
+// after the next.
 func (e *Endpoint) NextEvent() (Event, bool) {
 	if len(e.events) == 0 {
 		return Event{}, false
@@ -241,13 +361,14 @@ func (e *Endpoint) collect(c *conn) {
 		}
 		e.events = append(e.events, Event{Conn: c.id, Session: c.session, Event: ev})
 	}
-	if id := c.session.ID(); c.known == 0 && id != 0 {
-		c.known = id
+	id, over := c.session.ID(), c.session.State() == session.Closed
+	switch {
+	case id != 0 && !c.named && !over:
+		c.named = true
 		e.ids[id] = c.id
-	}
-	if c.known != 0 && c.session.State() == session.Closed {
-		delete(e.ids, c.known)
-		c.known = ^uint64(0)
+	case c.named && over:
+		c.named = false
+		delete(e.ids, id)
 	}
 }
 

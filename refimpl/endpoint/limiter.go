@@ -14,8 +14,10 @@ type Limits struct {
 	ConnectionsPerClient int // established connections of one source without a wallet: 10
 	FirstFrameRate       int // first frames per second of one source, on average: 50
 	FirstFrameBurst      int // first frames of one source at once: 100
-	ReceiveMemory        int // bytes of incomplete frames of all sources: 256 MiB
-	ReceivePerSource     int // bytes of incomplete frames of one source: 32 MiB
+	// Bytes of incomplete frames and messages of all sources: 256 MiB, half of it for
+	// sources without a session; as much again of complete requests that wait.
+	ReceiveMemory    int
+	ReceivePerSource int // bytes of incomplete frames of one source: 32 MiB
 }
 
 func (l Limits) withDefaults() Limits {
@@ -41,6 +43,8 @@ type Limiter struct {
 	limits   Limits
 	halfOpen int
 	memory   int
+	strange  int // of memory, that of sources without a session
+	retained int // bytes of requests that are complete and unanswered
 	sources  map[netip.Addr]held
 	buckets  map[netip.Addr]time.Duration // when the bucket of a source is full again
 	sweepAt  int                          // number of buckets at which full ones are dropped
@@ -51,6 +55,7 @@ type held struct {
 	open               int32 // connections, from acceptance until they are closed
 	halfOpen, sessions int32
 	memory             int
+	retained           int
 }
 
 // NewLimiter returns a Limiter that holds nothing.
@@ -158,7 +163,13 @@ func (l *Limiter) Admit(a netip.Addr) bool {
 // Settle implements session.Admission.
 func (l *Limiter) Settle(a netip.Addr) {
 	l.halfOpen--
-	l.change(a, func(h *held) { h.halfOpen--; h.sessions++ })
+	l.change(a, func(h *held) {
+		if h.sessions == 0 {
+			l.strange -= h.memory
+		}
+		h.halfOpen--
+		h.sessions++
+	})
 }
 
 // Leave implements session.Admission.
@@ -167,21 +178,48 @@ func (l *Limiter) Leave(a netip.Addr, settled bool) {
 		l.halfOpen--
 	}
 	l.change(a, func(h *held) {
-		if settled {
-			h.sessions--
-		} else {
+		switch {
+		case !settled:
 			h.halfOpen--
+		case h.sessions == 1:
+			l.strange += h.memory
+			fallthrough
+		default:
+			h.sessions--
 		}
 	})
 }
 
-// Hold implements session.Admission.
+// Hold implements session.Admission. Sources without a session share half of the
+// memory, so that strangers cannot take it from those who proved themselves.
+// [XTMP-LIM-011]
 func (l *Limiter) Hold(a netip.Addr, n int) bool {
 	l.memory += n
 	ok := !reached(l.memory, l.limits.ReceiveMemory)
 	l.change(a, func(h *held) {
 		h.memory += n
 		ok = ok && !reached(h.memory, l.limits.ReceivePerSource)
+		if h.sessions > 0 {
+			return
+		}
+		if l.strange += n; l.limits.ReceiveMemory >= 0 {
+			ok = ok && !reached(l.strange, l.limits.ReceiveMemory/2)
+		}
+	})
+	return ok
+}
+
+// retainFactor bounds the requests that a source has complete and unanswered, in
+// units of its receive memory: what one session may have unanswered, twice.
+const retainFactor = 2
+
+// Retain implements session.Admission.
+func (l *Limiter) Retain(a netip.Addr, n int) bool {
+	l.retained += n
+	ok := !reached(l.retained, l.limits.ReceiveMemory)
+	l.change(a, func(h *held) {
+		h.retained += n
+		ok = ok && (l.limits.ReceivePerSource < 0 || h.retained <= retainFactor*l.limits.ReceivePerSource)
 	})
 	return ok
 }

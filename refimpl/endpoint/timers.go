@@ -13,12 +13,12 @@ func (t *timers) push(c *conn) { heap.Push((*connHeap)(t), c) }
 
 func (t *timers) update(c *conn, deadline time.Duration) {
 	c.deadline = deadline
-	heap.Fix((*connHeap)(t), c.slot)
+	heap.Fix((*connHeap)(t), int(c.slot))
 }
 
 func (t *timers) remove(c *conn) {
 	if c.slot >= 0 {
-		heap.Remove((*connHeap)(t), c.slot)
+		heap.Remove((*connHeap)(t), int(c.slot))
 	}
 }
 
@@ -30,13 +30,13 @@ func (h connHeap) Less(i, j int) bool { return h[i].deadline < h[j].deadline }
 
 func (h connHeap) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
-	h[i].slot, h[j].slot = i, j
+	h[i].slot, h[j].slot = int32(i), int32(j)
 }
 
 // Push implements heap.Interface.
 func (h *connHeap) Push(x any) {
 	c := x.(*conn)
-	c.slot = len(*h)
+	c.slot = int32(len(*h))
 	*h = append(*h, c)
 }
 

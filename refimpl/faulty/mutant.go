@@ -1,21 +1,22 @@
-// Package faulty lists servers that are wrong in exactly one way, so that the
-// conformance suite can be shown to notice.
+// Package faulty lists servers that are wrong in exactly one way, and servers
+// that are odd and right, so that the conformance suite can be shown to notice
+// the first and to bear the second.
 //
-//	Mutants ─▶ Overlay ─▶ go build -overlay ─▶ cmd/xtmp-mutant ─ serve NAME ─▶ one fault switched on
+//	Mutants, Zoo ─▶ Overlay ─▶ go build -overlay ─▶ cmd/xtmp-mutant ─ serve NAME ─▶ one of them switched on
 //
 // The product carries no bug switches. A mutant is an edit of one place in its
-// source: a check that is skipped under a condition, or a piece of text that is
-// replaced. Overlay applies all edits to copies of the files, each behind a
-// switch of its own, so that one build holds every mutant and the sources that
-// people read stay clean. An edit whose text is no longer found is an error: a
-// mutant cannot go stale unnoticed.
+// source: a check that is skipped under a condition, a statement that is added,
+// or a piece of text that is replaced. Overlay applies all edits to copies of the
+// files, each behind a switch of its own, so that one build holds everything and
+// the sources that people read stay clean. An edit whose text is no longer found
+// is an error: a mutant cannot go stale unnoticed.
 //
-// The package builds and runs nothing.
+// Mutants stand in one file for each part of the text, the zoo in zoo.go. The
+// package builds and runs nothing.
 package faulty
 
 import (
-	"fmt"
-	"go/format"
+	"slices"
 	"strings"
 )
 
@@ -24,82 +25,32 @@ type Mutant struct {
 	Name        string // lower-case words with hyphens
 	Requirement string // the requirement that it breaks
 	Description string // what the server does wrong, as a sentence
-	File        string // slash-separated, from the module root
-
-	// A skipped check: `if If {` holds only while the fault is off or Unless is
-	// false. Several mutants may weaken the same check.
-	If     string
-	Unless string
-
-	// Or a replacement: Old becomes New, in which $on is true while the fault is
-	// switched on. Both may begin with a line break, which is dropped.
-	Old, New string
+	Slow        bool   // it takes a case that waits long to see it
+	Edit
 }
 
-// Overlay applies mutants to sources, which maps slash-separated files to their
-// text, and returns the changed files and the switch files that they need, one
-// per package.
-func Overlay(mutants []Mutant, sources map[string]string) (map[string]string, error) {
-	changed := map[string]string{}
-	for _, m := range mutants {
-		text, ok := changed[m.File]
-		if !ok {
-			if text, ok = sources[m.File]; !ok {
-				return nil, fmt.Errorf("mutant %s: no file %s", m.Name, m.File)
-			}
-		}
-		text, err := m.apply(text)
-		if err != nil {
-			return nil, fmt.Errorf("mutant %s: %s: %w", m.Name, m.File, err)
-		}
-		changed[m.File] = text
-	}
-	for _, m := range mutants {
-		formatted, err := format.Source([]byte(changed[m.File]))
-		if err != nil {
-			return nil, fmt.Errorf("mutant %s: %s does not parse: %w", m.Name, m.File, err)
-		}
-		changed[m.File] = string(formatted)
-		dir, pkg := packageOf(m.File)
-		changed[dir+"/zz_mutant.go"] = fmt.Sprintf(switchFile, pkg)
-	}
-	return changed, nil
+// Variant is an odd server that keeps every rule.
+type Variant struct {
+	Name        string
+	Permits     string // the requirement, mostly a MAY, or the section that leaves the freedom
+	Description string // what is odd about the server, as a sentence
+	Edits       []Edit
 }
 
-// Switch is the environment variable that names the fault to switch on.
-const Switch = "XTMP_MUTANT"
-
-const switchFile = `package %s
-
-import "os"
-
-func mutantOn(name string) bool { return os.Getenv("` + Switch + `") == name }
-`
-
-// on is the Go expression that is true while the fault is switched on.
-func (m *Mutant) on() string { return fmt.Sprintf("mutantOn(%q)", m.Name) }
-
-func (m *Mutant) apply(text string) (string, error) {
-	from := strings.TrimPrefix(m.Old, "\n")
-	to := strings.ReplaceAll(strings.TrimPrefix(m.New, "\n"), "$on", m.on())
-	if m.If != "" {
-		// The check itself still runs: it may do more than check. One that an
-		// earlier mutant has weakened stands in parentheses already.
-		from = "if " + m.If + " {"
-		to = fmt.Sprintf("if (%s) && !(%s && (%s)) {", m.If, m.on(), m.Unless)
-		if weakened := "if (" + m.If + ") &&"; strings.Contains(text, weakened) {
-			from = weakened
-			to = fmt.Sprintf("%s !(%s && (%s)) &&", weakened, m.on(), m.Unless)
-		}
-	}
-	if n := strings.Count(text, from); n != 1 {
-		return "", fmt.Errorf("%q is there %d times, want once", from, n)
-	}
-	return strings.Replace(text, from, to, 1), nil
+// Mutants returns every mutant, sorted by name.
+func Mutants() []Mutant {
+	all := slices.Concat(
+		frameMutants, orderMutants, timeMutants, helloMutants, flightMutants, finishMutants, refusalMutants,
+		suiteMutants, messageMutants, unknownMutants, ackMutants, flowMutants, fragmentMutants, compressionMutants,
+		pushMutants, rekeyMutants, rekeyRefusalMutants, probeMutants, heartbeatMutants, errorMutants, endMutants,
+	)
+	slices.SortFunc(all, func(a, b Mutant) int { return strings.Compare(a.Name, b.Name) })
+	return all
 }
 
-// packageOf returns folder and package name of a file.
-func packageOf(file string) (dir, name string) {
-	dir = file[:strings.LastIndexByte(file, '/')]
-	return dir, dir[strings.LastIndexByte(dir, '/')+1:]
+// Zoo returns every variant, sorted by name.
+func Zoo() []Variant {
+	all := slices.Concat(zooTransport, zooHandshake, zooMessages, zooTimes)
+	slices.SortFunc(all, func(a, b Variant) int { return strings.Compare(a.Name, b.Name) })
+	return all
 }

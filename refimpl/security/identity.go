@@ -5,15 +5,26 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
+
+	"filippo.io/mldsa"
 
 	"github.com/bpci/xtmp/refimpl/wire"
 )
 
-// KindEd25519 is the identity kind with one Ed25519 key.
-const KindEd25519 = 1
+// Identity kinds.
+const (
+	KindEd25519 = 1 // one Ed25519 key
+	KindHybrid  = 2 // an Ed25519 and an ML-DSA-65 key, which both sign
+)
 
-// IdentityKeySize is the length of kind-1 identity key bytes: kind u8 ‖ Ed25519 key.
-const IdentityKeySize = 1 + ed25519.PublicKeySize
+// Sizes of identity key bytes: kind u8 ‖ Ed25519 key, and of kind 2 ‖ ML-DSA-65 key.
+const (
+	IdentityKeySize       = 1 + ed25519.PublicKeySize
+	HybridIdentityKeySize = IdentityKeySize + mldsa65KeySize
+	mldsa65KeySize        = 1952
+	mldsa65SignatureSize  = 3309
+)
 
 // Fingerprint names an identity: SHA-256("XTMP/1 identity" ‖ 0x00 ‖ identity key bytes).
 type Fingerprint [wire.FingerprintSize]byte
@@ -49,57 +60,110 @@ func signatureInput(th2 Digest) []byte {
 	return append(in, th2[:]...)
 }
 
-// Identity is a server's signing key.
+// Identity is a server's signing key, or pair of keys.
 type Identity struct {
-	private     ed25519.PrivateKey
-	key         [IdentityKeySize]byte
+	classic     ed25519.PrivateKey
+	quantum     *mldsa.PrivateKey // kind 2, else nil
+	key         []byte
 	fingerprint Fingerprint
 }
 
 // NewIdentity builds a kind-1 identity from a 32-byte Ed25519 seed.
-func NewIdentity(seed []byte) (*Identity, error) {
+func NewIdentity(seed []byte) (*Identity, error) { return newIdentity(KindEd25519, seed, nil) }
+
+// NewHybridIdentity builds a kind-2 identity from a 32-byte Ed25519 seed and a
+// 32-byte ML-DSA-65 seed.
+func NewHybridIdentity(seed, quantumSeed []byte) (*Identity, error) {
+	quantum, err := mldsa.NewPrivateKey(mldsa.MLDSA65(), quantumSeed)
+	if err != nil {
+		return nil, fmt.Errorf("xtmp: ML-DSA-65 key: %w", err)
+	}
+	return newIdentity(KindHybrid, seed, quantum)
+}
+
+func newIdentity(kind byte, seed []byte, quantum *mldsa.PrivateKey) (*Identity, error) {
 	if len(seed) != ed25519.SeedSize {
 		return nil, errors.New("xtmp: an identity seed has 32 bytes")
 	}
-	id := &Identity{private: ed25519.NewKeyFromSeed(seed)}
-	id.key[0] = KindEd25519
-	copy(id.key[1:], id.private.Public().(ed25519.PublicKey))
-	id.fingerprint = FingerprintOf(id.key[:])
+	id := &Identity{classic: ed25519.NewKeyFromSeed(seed), quantum: quantum, key: []byte{kind}}
+	id.key = append(id.key, id.classic.Public().(ed25519.PublicKey)...)
+	if quantum != nil {
+		id.key = append(id.key, quantum.PublicKey().Bytes()...)
+	}
+	id.fingerprint = FingerprintOf(id.key)
 	return id, nil
 }
 
 // Kind returns the identity kind.
 func (id *Identity) Kind() uint8 { return id.key[0] }
 
-// Key returns the identity key bytes: kind u8 ‖ public key.
-func (id *Identity) Key() []byte { return id.key[:] }
+// Key returns the identity key bytes: kind u8 ‖ public keys.
+func (id *Identity) Key() []byte { return id.key }
 
 // Fingerprint returns the name of the identity.
 func (id *Identity) Fingerprint() Fingerprint { return id.fingerprint }
 
-// Sign signs th2 = H(CH ‖ SH ‖ SI): the body of ServerSignature.
-func (id *Identity) Sign(th2 Digest) []byte { return ed25519.Sign(id.private, signatureInput(th2)) }
+// Serves reports whether a server with this identity may choose suite: the
+// suite PostQuantum takes both signatures. [XTMP-TRU-019]
+func (id *Identity) Serves(suite wire.Suite) bool {
+	return suite != wire.SuitePostQuantum || id.Kind() == KindHybrid
+}
+
+// Sign signs th2 = H(CH ‖ SH ‖ SI): the body of ServerSignature, Ed25519[64],
+// and of kind 2 ‖ ML-DSA-65[3309].
+func (id *Identity) Sign(th2 Digest) []byte {
+	in := signatureInput(th2)
+	signature := ed25519.Sign(id.classic, in)
+	if id.quantum == nil {
+		return signature
+	}
+	quantum, err := id.quantum.SignDeterministic(in, &mldsa.Options{Context: serverAuthContext})
+	if err != nil {
+		panic("xtmp: internal error: ML-DSA-65: " + err.Error())
+	}
+	return append(signature, quantum...)
+}
 
 // VerifyServer checks a ServerSignature body against identity key bytes. The
-// key has passed CheckIdentityKey.
+// key has passed CheckIdentityKey. Of kind 2 both signatures must verify.
 func VerifyServer(identityKey, signature []byte, th2 Digest) error {
-	if len(signature) != ed25519.SignatureSize {
+	size := ed25519.SignatureSize
+	hybrid := identityKey[0] == KindHybrid
+	if hybrid {
+		size += mldsa65SignatureSize
+	}
+	if len(signature) != size {
 		return ErrSignature
 	}
+	in := signatureInput(th2)
 	// The standard library refuses S ≥ L and compares R without cofactor. [XTMP-KEY-013] [XTMP-KEY-014]
-	if !ed25519.Verify(identityKey[1:], signatureInput(th2), signature) {
+	if !ed25519.Verify(identityKey[1:IdentityKeySize], in, signature[:ed25519.SignatureSize]) {
+		return ErrSignature
+	}
+	if !hybrid {
+		return nil
+	}
+	key, err := mldsa.NewPublicKey(mldsa.MLDSA65(), identityKey[IdentityKeySize:])
+	if err != nil {
+		return ErrSignature
+	}
+	if mldsa.Verify(key, in, signature[ed25519.SignatureSize:], &mldsa.Options{Context: serverAuthContext}) != nil {
 		return ErrSignature
 	}
 	return nil
 }
 
-// CheckIdentityKey refuses key bytes of another kind or length, a
-// non-canonical y and the points of small order. [XTMP-KEY-011] [XTMP-KEY-012]
+// CheckIdentityKey refuses key bytes of an unknown kind or of another length
+// than their kind's, a non-canonical y and the points of small order.
+// [XTMP-KEY-011] [XTMP-KEY-012]
 func CheckIdentityKey(identityKey []byte) error {
-	if len(identityKey) != IdentityKeySize || identityKey[0] != KindEd25519 {
+	switch {
+	case len(identityKey) == IdentityKeySize && identityKey[0] == KindEd25519:
+	case len(identityKey) == HybridIdentityKeySize && identityKey[0] == KindHybrid:
+	default:
 		return ErrIdentityKey
 	}
-	y := [32]byte(identityKey[1:])
+	y := [32]byte(identityKey[1:IdentityKeySize])
 	y[31] &= 0x7f // the sign bit is not part of y
 	if !belowP(&y) {
 		return ErrIdentityKey

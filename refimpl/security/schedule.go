@@ -6,6 +6,8 @@ import (
 	"crypto/sha512"
 	"encoding/binary"
 	"hash"
+
+	"github.com/bpci/xtmp/refimpl/wire"
 )
 
 // HashSize is the size of SHA-384 and of every secret, in bytes.
@@ -151,4 +153,17 @@ func PathSecrets(root *Secret, binder Digest) (client, server Secret) {
 // AttachSecrets are the traffic secrets of the attach slot in one epoch.
 func AttachSecrets(root *Secret) (client, server Secret) {
 	return expandSecret(root[:], "c attach", nil), expandSecret(root[:], "s attach", nil)
+}
+
+// NextRoot derives root_{e+1} from root_e, the transcript messages of the rekey
+// and its shared secret:
+// HKDF-Extract(salt = ExpandLabel(root_e, "rekey", H(RekeyInit ‖ RekeyResp), 48), ikm = ss'). [XTMP-KEY-001]
+// init and resp are message bodies without their headers.
+func NextRoot(root *Secret, init, resp []byte, ss *SharedSecret) Secret {
+	t := NewTranscript()
+	t.Add(byte(wire.HSRekeyInit), init)
+	t.Add(byte(wire.HSRekeyResp), resp)
+	th := t.Sum()
+	salt := ExpandLabel(root[:], "rekey", th[:], HashSize)
+	return extract(salt, ss[:])
 }

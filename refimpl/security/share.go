@@ -44,50 +44,53 @@ func NewClientShare(entropy io.Reader) (*ClientShare, error) {
 	return &ClientShare{x25519: x, mlkem: k}, nil
 }
 
-// Public fills the key shares of a ClientHello.
-func (c *ClientShare) Public(hello *wire.ClientHello) {
-	hello.X25519 = [wire.X25519Size]byte(c.x25519.PublicKey().Bytes())
-	hello.MLKEM = c.mlkem.EncapsulationKey().Bytes()
+// Public returns the public half, for ClientHello or RekeyInit.
+func (c *ClientShare) Public() wire.KeyShare {
+	return wire.KeyShare{
+		X25519: [wire.X25519Size]byte(c.x25519.PublicKey().Bytes()),
+		MLKEM:  c.mlkem.EncapsulationKey().Bytes(),
+	}
 }
 
 // Agree computes the shared secret from the server's half. A bad ML-KEM
-// ciphertext is not an error here: it shows as a failed Finished.
-func (c *ClientShare) Agree(hello *wire.ServerHello) (*SharedSecret, error) {
-	x, err := agreeX25519(c.x25519, hello.X25519[:])
+// ciphertext is not an error here: it shows as a failed Finished, or as frames
+// that do not open.
+func (c *ClientShare) Agree(peer *wire.KeyShare) (*SharedSecret, error) {
+	x, err := agreeX25519(c.x25519, peer.X25519[:])
 	if err != nil {
 		return nil, err
 	}
-	k, err := c.mlkem.Decapsulate(hello.MLKEM)
+	k, err := c.mlkem.Decapsulate(peer.MLKEM)
 	if err != nil {
 		return nil, ErrKeyShare
 	}
 	return join(k, x), nil
 }
 
-// AnswerShare computes the server's half: it fills the key shares of hello and
-// returns the shared secret. Every peer's mistake is ErrKeyShare.
-func AnswerShare(entropy io.Reader, encapsulate Encapsulator, peer *wire.ClientHello, hello *wire.ServerHello) (*SharedSecret, error) {
+// AnswerShare computes the server's half of the key exchange and the shared
+// secret. Every peer's mistake is ErrKeyShare.
+func AnswerShare(entropy io.Reader, encapsulate Encapsulator, peer *wire.KeyShare) (*SharedSecret, wire.KeyShare, error) {
+	var answer wire.KeyShare
 	key, err := mlkem.NewEncapsulationKey768(peer.MLKEM) // the modulus check of FIPS 203 §7.2
 	if err != nil {
-		return nil, ErrKeyShare
+		return nil, answer, ErrKeyShare
 	}
 	var seed [32]byte
 	if _, err := io.ReadFull(entropy, seed[:]); err != nil {
-		return nil, fmt.Errorf("xtmp: drawing a key share: %w", err)
+		return nil, answer, fmt.Errorf("xtmp: drawing a key share: %w", err)
 	}
 	own, err := ecdh.X25519().NewPrivateKey(seed[:])
 	clear(seed[:])
 	if err != nil {
-		return nil, fmt.Errorf("xtmp: X25519 key: %w", err)
+		return nil, answer, fmt.Errorf("xtmp: X25519 key: %w", err)
 	}
 	x, err := agreeX25519(own, peer.X25519[:])
 	if err != nil {
-		return nil, err
+		return nil, answer, err
 	}
 	k, ciphertext := encapsulate(key)
-	hello.X25519 = [wire.X25519Size]byte(own.PublicKey().Bytes())
-	hello.MLKEM = ciphertext
-	return join(k, x), nil
+	answer = wire.KeyShare{X25519: [wire.X25519Size]byte(own.PublicKey().Bytes()), MLKEM: ciphertext}
+	return join(k, x), answer, nil
 }
 
 func agreeX25519(own *ecdh.PrivateKey, peer []byte) ([]byte, error) {

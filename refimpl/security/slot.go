@@ -1,11 +1,9 @@
 package security
 
 import (
-	"crypto/aes"
 	"crypto/cipher"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/bpci/xtmp/refimpl/wire"
@@ -37,22 +35,6 @@ func (k *Keys) nonce(dst *[wire.NonceSize]byte, sequence uint64) {
 	binary.BigEndian.PutUint64(dst[4:], binary.BigEndian.Uint64(k.IV[4:])^sequence)
 }
 
-func newAEAD(suite wire.Suite, key []byte) (cipher.AEAD, error) {
-	switch suite {
-	case wire.SuiteAES256GCM:
-		block, err := aes.NewCipher(key)
-		if err != nil {
-			return nil, err
-		}
-		return cipher.NewGCM(block)
-	default:
-		return nil, fmt.Errorf("xtmp: suite %v is not available", suite)
-	}
-}
-
-// Supported reports whether this build can seal and open under suite.
-func Supported(suite wire.Suite) bool { return suite == wire.SuiteAES256GCM }
-
 // Errors of sealing and opening. ErrOpen is one and the same for every cause,
 // so that a peer learns nothing. [XTMP-KEY-015]
 var (
@@ -60,40 +42,72 @@ var (
 	ErrExhausted = errors.New("xtmp: key slot is exhausted")
 )
 
-// Blocks under one key after which nothing but control frames, and nothing at
-// all, may be sealed. [XTMP-NON-015] [XTMP-NON-016]
+// Blocks under one key after which the key is to be replaced, nothing but
+// control frames, and nothing at all, may be sealed. [XTMP-RKY-011] [XTMP-NON-015] [XTMP-NON-016]
 const (
+	blocksRekey   = 1 << 33
 	blocksControl = 1<<34 - 1<<20
 	blocksHard    = 1 << 34
+	blocksLast    = 1 << 10 // for the Error that says so
 )
 
 // Sealer seals frames under the sending key of one slot and owns its counter.
 type Sealer struct {
-	keys   Keys
-	aead   cipher.AEAD // nil while idle
-	next   uint64      // next sequence number
+	slot   *slot  // nil while idle
+	next   uint64 // next sequence number
 	blocks uint64
-	nonce  [wire.NonceSize]byte
 	suite  wire.Suite
+}
+
+// slot is what a key slot needs only while it works: its keys, the cipher object,
+// and memory that is handed to it and would escape otherwise.
+type slot struct {
+	keys  Keys
+	aead  cipher.AEAD // nil until it is needed
+	nonce [wire.NonceField]byte
+	spare [wire.TagSize]byte
+}
+
+func newSlot(ts *Secret) *slot { return &slot{keys: DeriveKeys(ts)} }
+
+// ready builds the cipher object.
+func (t *slot) ready(suite wire.Suite) (err error) {
+	if t.aead == nil {
+		t.aead, err = newAEAD(suite, &t.keys.Key)
+	}
+	return err
 }
 
 // NewSealer returns the sealer of a slot whose counter stands at 0.
 func NewSealer(suite wire.Suite, ts *Secret) Sealer {
-	return Sealer{keys: DeriveKeys(ts), suite: suite}
+	return Sealer{slot: newSlot(ts), suite: suite}
 }
 
 // Next returns the sequence number of the frame that is sealed next.
 func (s *Sealer) Next() uint64 { return s.next }
 
-// Spent reports whether the budget of the key allows control frames only: an
-// endpoint that cannot rekey then ends the session. [XTMP-NON-017]
+// Tired reports whether the key has sealed so much that it is to be replaced.
+// [XTMP-RKY-011] [XTMP-RKY-014]
+func (s *Sealer) Tired() bool { return s.blocks >= blocksRekey }
+
+// Spent reports whether the budget of the key allows control frames only.
 func (s *Sealer) Spent() bool { return s.blocks >= blocksControl }
 
-// KeyID returns the name of the slot.
-func (s *Sealer) KeyID() [wire.KeyIDSize]byte { return s.keys.KeyID }
+// Exhausted reports whether the key is good for a last Error and little more.
+func (s *Sealer) Exhausted() bool { return s.blocks >= blocksHard-blocksLast }
 
-// Drop forgets the cipher object; the next Seal builds it anew from the key.
-func (s *Sealer) Drop() { s.aead = nil }
+// Continue makes s, which has sealed nothing, count on from where old stands:
+// sequence numbers of a path run on through every epoch. [XTMP-RKY-029]
+func (s *Sealer) Continue(old *Sealer) { s.next = old.next }
+
+// KeyID returns the name of the slot.
+func (s *Sealer) KeyID() [wire.KeyIDSize]byte { return s.slot.keys.KeyID }
+
+// Drop forgets the keys; the counters stay. Nothing can be sealed until Wake.
+func (s *Sealer) Drop() { s.slot = nil }
+
+// Wake derives the keys anew from the traffic secret that NewSealer was given.
+func (s *Sealer) Wake(ts *Secret) { s.slot = newSlot(ts) }
 
 // Reserve appends room for the fixed part of a frame and returns its start. The
 // room holds anything until the caller has appended the plaintext and called
@@ -111,35 +125,33 @@ func Reserve(dst []byte) (grown []byte, start int) {
 func (s *Sealer) Seal(dst []byte, start int, h *wire.Header) ([]byte, error) {
 	payload := len(dst) - start - wire.Overhead
 	cost := uint64(payload+15)/16 + 6
-	limit := uint64(blocksHard)
-	if h.Type >= 0x10 && h.Type != wire.TypeError {
-		limit = blocksControl
-	}
-	if s.next >= wire.MaxSequence || s.blocks+cost > limit {
+	control := h.Type <= wire.TypeAck || h.Type == wire.TypeError
+	if s.next >= wire.MaxSequence || s.blocks+cost > blocksHard || s.Spent() && !control { // [XTMP-NON-015] [XTMP-NON-016]
 		return dst[:start], ErrExhausted
 	}
-	if s.aead == nil {
-		var err error
-		if s.aead, err = newAEAD(s.suite, s.keys.Key[:]); err != nil {
-			return dst[:start], err
-		}
+	t := s.slot
+	if err := t.ready(s.suite); err != nil {
+		return dst[:start], err
 	}
 	h.Version = wire.Version
-	h.Flags |= wire.FlagEncrypted
+	if s.suite != wire.SuiteNone {
+		h.Flags |= wire.FlagEncrypted
+	}
 	h.Encryption = s.suite
 	h.Sequence = s.next
-	h.KeyID = s.keys.KeyID
+	h.KeyID = t.keys.KeyID
 	h.PayloadLength = uint32(payload)
 	s.next++
 	s.blocks += cost
-	s.keys.nonce(&s.nonce, h.Sequence)
+	nonce := t.nonce[:wire.NonceSize]
+	t.keys.nonce((*[wire.NonceSize]byte)(nonce), h.Sequence)
 
 	// The tag comes out behind the ciphertext and moves into the header.
 	dst = slices.Grow(dst, wire.TagSize)
 	frame := dst[start:]
-	h.Put(frame, s.nonce[:])
+	h.Put(frame, nonce)
 	plaintext := frame[wire.Overhead : wire.Overhead+payload]
-	sealed := s.aead.Seal(plaintext[:0], s.nonce[:], plaintext, frame[:wire.AADSize])
+	sealed := t.aead.Seal(plaintext[:0], nonce, plaintext, frame[:wire.AADSize])
 	copy(wire.Tag(frame), sealed[payload:])
 	wire.Finish(dst[start:])
 	return dst, nil
@@ -147,23 +159,23 @@ func (s *Sealer) Seal(dst []byte, start int, h *wire.Header) ([]byte, error) {
 
 // Opener opens frames under the receiving key of one slot.
 type Opener struct {
-	keys  Keys
-	aead  cipher.AEAD
-	nonce [wire.NonceField]byte
-	spare [wire.TagSize]byte
+	slot  *slot // nil while idle
 	suite wire.Suite
 }
 
 // NewOpener returns the opener of a slot.
 func NewOpener(suite wire.Suite, ts *Secret) Opener {
-	return Opener{keys: DeriveKeys(ts), suite: suite}
+	return Opener{slot: newSlot(ts), suite: suite}
 }
 
 // KeyID returns the name of the slot.
-func (o *Opener) KeyID() [wire.KeyIDSize]byte { return o.keys.KeyID }
+func (o *Opener) KeyID() [wire.KeyIDSize]byte { return o.slot.keys.KeyID }
 
-// Drop forgets the cipher object; the next Open builds it anew from the key.
-func (o *Opener) Drop() { o.aead = nil }
+// Drop forgets the keys. Nothing can be opened until Wake.
+func (o *Opener) Drop() { o.slot = nil }
+
+// Wake derives the keys anew from the traffic secret that NewOpener was given.
+func (o *Opener) Wake(ts *Secret) { o.slot = newSlot(ts) }
 
 // Open compares the nonce field with the one computed from sequence and opens
 // the frame in place: steps 10 and 11 of the order of checks. The checksum
@@ -174,15 +186,13 @@ func (o *Opener) Drop() { o.aead = nil }
 // and restored, since the cipher wants the tag behind the ciphertext; a frame
 // at the very end of its buffer is copied.
 func (o *Opener) Open(frame []byte, sequence uint64) ([]byte, error) {
-	o.keys.nonce((*[wire.NonceSize]byte)(o.nonce[:]), sequence)
-	if [wire.NonceField]byte(wire.Nonce(frame)) != o.nonce { // [XTMP-NON-006]
-		return nil, ErrOpen
+	c := o.slot
+	if err := c.ready(o.suite); err != nil {
+		return nil, err
 	}
-	if o.aead == nil {
-		var err error
-		if o.aead, err = newAEAD(o.suite, o.keys.Key[:]); err != nil {
-			return nil, err
-		}
+	c.keys.nonce((*[wire.NonceSize]byte)(c.nonce[:]), sequence)
+	if [wire.NonceField]byte(wire.Nonce(frame)) != c.nonce { // [XTMP-NON-006]
+		return nil, ErrOpen
 	}
 	n := len(frame)
 	if cap(frame)-n < wire.TagSize {
@@ -191,11 +201,11 @@ func (o *Opener) Open(frame []byte, sequence uint64) ([]byte, error) {
 		frame = grown
 	}
 	whole := frame[: n+wire.TagSize : n+wire.TagSize]
-	copy(o.spare[:], whole[n:])
+	copy(c.spare[:], whole[n:])
 	copy(whole[n:], wire.Tag(frame))
 	sealed := whole[wire.Overhead:]
-	plaintext, err := o.aead.Open(sealed[:0], o.nonce[:wire.NonceSize], sealed, frame[:wire.AADSize])
-	copy(whole[n:], o.spare[:])
+	plaintext, err := c.aead.Open(sealed[:0], c.nonce[:wire.NonceSize], sealed, frame[:wire.AADSize])
+	copy(whole[n:], c.spare[:])
 	if err != nil {
 		return nil, ErrOpen
 	}

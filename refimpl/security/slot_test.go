@@ -2,12 +2,14 @@ package security
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"errors"
 	"testing"
 
 	"pgregory.net/rapid"
 
 	"github.com/bpci/xtmp/refimpl/wire"
+	"github.com/bpci/xtmp/spec"
 )
 
 // pair returns both ends of one slot.
@@ -91,8 +93,10 @@ func TestSlotLimits(t *testing.T) {
 	}{
 		{"last sequence", wire.MaxSequence - 1, 0, wire.TypeHeartbeat, nil},
 		{"sequence 2^62", wire.MaxSequence, 0, wire.TypeHeartbeat, ErrExhausted},
-		{"budget of data", 0, blocksControl - 6, wire.TypeProbe, nil},
-		{"budget of data spent", 0, blocksControl - 5, wire.TypeProbe, ErrExhausted},
+		{"budget of data", 0, blocksControl - 1, wire.TypeProbe, nil},
+		{"budget of data spent", 0, blocksControl, wire.TypeProbe, ErrExhausted},
+		{"budget of data spent, lowest type of a message", 0, blocksControl, wire.TypeAck + 1, ErrExhausted},
+		{"highest type of control", 0, blocksControl, wire.TypeAck, nil},
 		{"control goes on", 0, blocksControl, wire.TypeHeartbeat, nil},
 		{"error goes on", 0, blocksControl, wire.TypeError, nil},
 		{"hard limit", 0, blocksHard - 5, wire.TypeHeartbeat, ErrExhausted},
@@ -132,5 +136,58 @@ func TestAllocations(t *testing.T) {
 	})
 	if allocs != 0 {
 		t.Errorf("seal and open allocate %v times per frame, want 0", allocs)
+	}
+}
+
+// TestLimitsEqualRegistry compares sizes and budgets with the registry.
+func TestLimitsEqualRegistry(t *testing.T) {
+	r := spec.Default()
+	for name, want := range map[string]uint64{
+		"key": KeySize, "blocks_rekey": blocksRekey, "blocks_control": blocksControl, "blocks_end": blocksHard,
+	} {
+		if l, ok := r.Limit(name); !ok || l.Value != want {
+			t.Errorf("%s: %d here, %d in the registry", name, want, l.Value)
+		}
+	}
+	for name, want := range map[string]int{
+		"server_signature_1": ed25519.SignatureSize, "server_signature_2": ed25519.SignatureSize + mldsa65SignatureSize,
+	} {
+		if l, ok := r.Layout(name); !ok || l.Size != want {
+			t.Errorf("%s: %d here, %d in the registry", name, want, l.Size)
+		}
+	}
+	s, _ := pair(1)
+	dst, start := Reserve(nil)
+	if _, err := s.Seal(append(dst, make([]byte, 17)...), start, &wire.Header{Type: wire.TypeAck}); err != nil {
+		t.Fatal(err)
+	}
+	perFrame, _ := r.Limit("blocks_per_frame")
+	blockBytes, _ := r.Limit("block_bytes")
+	if want := perFrame.Value + (17+blockBytes.Value-1)/blockBytes.Value; s.blocks != want {
+		t.Errorf("a frame of 17 bytes costs %d blocks, want %d", s.blocks, want)
+	}
+}
+
+// TestSuitesHaveOneShape: every suite has the sizes of the registry, opens nothing
+// that is shorter than a tag, and a code that is no suite has no cipher.
+func TestSuitesHaveOneShape(t *testing.T) {
+	for _, s := range spec.Default().Suites {
+		suite := wire.Suite(s.Value)
+		if suite == wire.SuiteUnused || !Supported(suite) {
+			continue
+		}
+		aead, err := newAEAD(suite, &[KeySize]byte{1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if aead.NonceSize() != s.Nonce || aead.Overhead() != s.Tag || s.Key != KeySize {
+			t.Errorf("%v: nonce of %d bytes, tag of %d", suite, aead.NonceSize(), aead.Overhead())
+		}
+		if _, err := aead.Open(nil, make([]byte, wire.NonceSize), make([]byte, wire.TagSize-1), nil); err == nil {
+			t.Errorf("%v opens 15 bytes", suite)
+		}
+	}
+	if _, err := newAEAD(wire.SuiteUnused, new([KeySize]byte)); err == nil || Supported(wire.SuiteUnused) {
+		t.Error("0xff is a suite")
 	}
 }

@@ -1,7 +1,9 @@
 package security
 
 import (
+	"bytes"
 	"crypto/ed25519"
+	"encoding/binary"
 	"testing"
 
 	"github.com/bpci/xtmp/refimpl/wire"
@@ -26,57 +28,229 @@ func TestKeyVectors(t *testing.T) {
 			t.Errorf("%s: %s: accepted %v, want %v", v.ID, v.Comment, ok, want)
 		}
 	}
-	if judged < 20 {
-		t.Errorf("only %d vectors were judged", judged)
+	if judged != 25 {
+		t.Errorf("%d vectors were judged, want 25", judged)
 	}
 }
 
-// TestScheduleVectors derives every value of a whole handshake from its shared
-// secret and transcript messages.
+// derivation compares the values of one vector as they are derived, and knows
+// which it has not met.
+type derivation struct {
+	t       *testing.T
+	v       vectors.Vector
+	pending map[string]bool
+}
+
+func newDerivation(t *testing.T, v vectors.Vector) *derivation {
+	d := &derivation{t: t, v: v, pending: map[string]bool{}}
+	for _, r := range v.Result {
+		d.pending[r.Name] = true
+	}
+	t.Cleanup(func() {
+		for name := range d.pending {
+			t.Errorf("%s was not derived", name)
+		}
+	})
+	return d
+}
+
+// check compares a value that has been derived, if the vector has it.
+func (d *derivation) check(name string, got []byte) {
+	d.t.Helper()
+	delete(d.pending, name)
+	if want := d.v.ResultValue(name); want != nil && !bytes.Equal(got, want) {
+		d.t.Errorf("%s is %x, want %x", name, got, want)
+	}
+}
+
+// given is an input, or a step that the vector gives in the place of its own inputs.
+func (d *derivation) given(name string) []byte { return d.v.GivenValue(name) }
+
+func (d *derivation) secret(name string) *Secret {
+	s := Secret(d.given(name))
+	return &s
+}
+
+// TestScheduleVectors runs every function of the key schedule that this package has.
 func TestScheduleVectors(t *testing.T) {
-	for _, id := range []string{"flows/core", "flows/identity-key"} {
-		v, err := vectors.Load(id)
-		if err != nil {
-			t.Fatal(err)
+	functions := map[string]func(*derivation){
+		"handshake": (*derivation).handshake, "path": (*derivation).path, "attach": (*derivation).attach, "slot": (*derivation).slot,
+		"nonce": (*derivation).nonce, "export": (*derivation).export, "rekey": (*derivation).rekey,
+		"integrity_tag": (*derivation).integrityTag, "identity": (*derivation).identity,
+		"path_binder": func(d *derivation) { clear(d.pending) }, // of attached paths, which this implementation does not have
+	}
+	judged := map[string]int{}
+	for _, v := range vectors.All() {
+		if v.Kind != vectors.KindValues {
+			continue
 		}
-		check := func(name string, got []byte) {
-			t.Helper()
-			if want := v.ResultValue(name); string(got) != string(want) {
-				t.Errorf("%s: %s is %x, want %x", id, name, got, want)
+		judged[v.Function]++
+		t.Run(v.ID, func(t *testing.T) {
+			derive := functions[v.Function]
+			if derive == nil {
+				t.Fatalf("nothing derives function %s", v.Function)
 			}
-		}
-		transcript := NewTranscript()
-		transcript.Add(byte(wire.HSClientHello), v.Steps[0].Frame[wire.Overhead+wire.EnvelopeSize:])
-		transcript.Add(byte(wire.HSServerHello), v.Steps[1].Frame[wire.Overhead+wire.EnvelopeSize:])
-		th1 := transcript.Sum()
-		check("th1", th1[:])
-		ss := SharedSecret(v.ResultValue("ss"))
-		k := NewHandshake(&ss, th1)
-		check("HS", k.hs[:])
-		check("hs.c.ts", k.Client[:])
-		check("hs.s.ts", k.Server[:])
-		transcript.AddWhole(v.ResultValue("SI"))
-		th2 := transcript.Sum()
-		check("th2", th2[:])
-		check("server_signature_input", signatureInput(th2))
-		transcript.AddWhole(v.ResultValue("SS"))
-		finished := k.ServerFinished(transcript.Sum())
-		check("sf_mac", finished[:])
-		transcript.AddWhole(v.ResultValue("SF"))
-		th3 := transcript.Sum()
-		check("th3", th3[:])
-		finished = k.ClientFinished(th3)
-		check("cf_mac", finished[:])
-		root, exporter := k.Complete(th3)
-		check("root_0", root[:])
-		check("exporter", exporter[:])
-		c, s := PathSecrets(&root, th3)
-		for slot, ts := range map[string]Secret{"p0.c": c, "p0.s": s} {
-			keys := DeriveKeys(&ts)
-			check(slot+".ts", ts[:])
-			check(slot+".key", keys.Key[:])
-			check(slot+".iv", keys.IV[:])
-			check(slot+".key_id", keys.KeyID[:])
+			derive(newDerivation(t, v))
+		})
+	}
+	for name := range functions {
+		if judged[name] == 0 {
+			t.Errorf("no vector of function %s", name)
 		}
 	}
+}
+
+// hash is a transcript hash: given, or that of given transcript messages.
+func (d *derivation) hash(name string, messages ...string) Digest {
+	if given := d.given(name); given != nil {
+		return Digest(given)
+	}
+	transcript := NewTranscript()
+	for _, m := range messages {
+		message := d.given(m)
+		if message == nil {
+			message = d.v.ResultValue(m)
+		}
+		transcript.AddWhole(message)
+	}
+	th := transcript.Sum()
+	d.check(name, th[:])
+	return th
+}
+
+func (d *derivation) handshake() {
+	ss := *join(bytes.Clone(d.given("mlkem_ss")), bytes.Clone(d.given("x25519_ss")))
+	d.check("ss", ss[:])
+	messages := [...]string{"CH", "SH", "SI", "SS", "SF"}
+	th1, th3 := d.hash("th1", messages[:2]...), d.hash("th3", messages[:]...)
+	k := NewHandshake(&ss, th1)
+	if d.given("CH") != nil {
+		th2 := d.hash("th2", messages[:3]...)
+		d.check("server_signature_input", signatureInput(th2))
+		sf := k.ServerFinished(d.hash("sf_hash", messages[:4]...))
+		d.check("sf_mac", sf[:])
+		d.check("SF", append(wire.AppendMessageHeader(nil, wire.FlightFinished, len(sf)), sf[:]...))
+	}
+	d.secrets(k, th3)
+}
+
+// secrets compares what follows from handshake secrets and th3.
+func (d *derivation) secrets(k *Handshake, th3 Digest) (root Secret) {
+	salt := sum([]byte("XTMP/1 key schedule"))
+	d.check("schedule_salt", salt[:])
+	d.check("HS", k.hs[:])
+	d.check("c_hs", k.Client[:])
+	d.check("s_hs", k.Server[:])
+	d.keys("hs.c", k.Client)
+	d.keys("hs.s", k.Server)
+	msSalt := expandSecret(k.hs[:], "derived", nil)
+	d.check("MS_salt", msSalt[:])
+	ms := extract(msSalt[:], make([]byte, HashSize))
+	d.check("MS", ms[:])
+	key := expandSecret(k.Server[:], "finished", nil)
+	d.check("sf_key", key[:])
+	key = expandSecret(k.Client[:], "finished", nil)
+	d.check("cf_key", key[:])
+	finish := k.ClientFinished(th3)
+	d.check("cf_mac", finish[:])
+	root, exporter := k.Complete(th3)
+	d.check("root_0", root[:])
+	d.check("exporter", exporter[:])
+	d.check("binder_0", th3[:])
+	if *k != (Handshake{}) {
+		d.t.Error("Complete leaves handshake secrets")
+	}
+	return root
+}
+
+// keys compares the values of a slot of a flow.
+func (d *derivation) keys(slot string, ts Secret) {
+	keys := DeriveKeys(&ts)
+	d.check(slot+".ts", ts[:])
+	d.check(slot+".key", keys.Key[:])
+	d.check(slot+".iv", keys.IV[:])
+	d.check(slot+".key_id", keys.KeyID[:])
+}
+
+func (d *derivation) path() {
+	c, s := PathSecrets(d.secret("root"), Digest(d.given("binder")))
+	d.check("ts_client", c[:])
+	d.check("ts_server", s[:])
+}
+
+func (d *derivation) attach() {
+	c, s := AttachSecrets(d.secret("root"))
+	d.check("ts_client", c[:])
+	d.check("ts_server", s[:])
+}
+
+func (d *derivation) slot() {
+	keys := DeriveKeys(d.secret("ts"))
+	d.check("key", keys.Key[:])
+	d.check("iv", keys.IV[:])
+	d.check("key_id", keys.KeyID[:])
+	for _, suite := range []wire.Suite{wire.SuiteNone, wire.SuiteAES256GCM, wire.SuiteChaCha20, wire.SuitePostQuantum} {
+		sealer, opener := NewSealer(suite, d.secret("ts")), NewOpener(suite, d.secret("ts"))
+		if sealer.KeyID() != keys.KeyID || opener.KeyID() != keys.KeyID {
+			d.t.Errorf("the slot has another name in suite %v", suite)
+		}
+	}
+}
+
+func (d *derivation) nonce() {
+	keys := Keys{IV: [wire.NonceSize]byte(d.given("iv"))}
+	var nonce [wire.NonceField]byte
+	keys.nonce((*[wire.NonceSize]byte)(nonce[:]), binary.BigEndian.Uint64(d.given("seq")))
+	d.check("nonce", nonce[:wire.NonceSize])
+	d.check("nonce_field", nonce[:])
+	d.check("nonce_mask", append(make([]byte, 4), d.given("seq")...))
+}
+
+func (d *derivation) export() {
+	label, context := string(d.given("label")), d.given("context")
+	want := d.v.ResultValue("exported")
+	d.check("exported", Export(d.secret("exporter"), label, context, len(want)))
+	secret, hash := expandSecret(d.given("exporter"), label, nil), sum(context)
+	d.check("export_secret", secret[:])
+	d.check("export_hash", hash[:])
+}
+
+func (d *derivation) rekey() {
+	ss := *join(bytes.Clone(d.given("mlkem_ss")), bytes.Clone(d.given("x25519_ss")))
+	d.check("ss", ss[:])
+	d.nextRoot(d.secret("root"), &ss, d.hash("rekey_hash", "rekey_init", "rekey_resp"))
+	init, resp := d.given("rekey_init"), d.given("rekey_resp")
+	if init == nil {
+		return
+	}
+	if !bytes.HasPrefix(init, wire.AppendMessageHeader(nil, byte(wire.HSRekeyInit), len(init)-4)) ||
+		!bytes.HasPrefix(resp, wire.AppendMessageHeader(nil, byte(wire.HSRekeyResp), len(resp)-4)) {
+		d.t.Error("the headers of the transcript messages differ")
+	}
+	root := NextRoot(d.secret("root"), init[4:], resp[4:], &ss)
+	d.check("root_next", root[:])
+}
+
+// nextRoot compares the steps of a rekey.
+func (d *derivation) nextRoot(root *Secret, ss *SharedSecret, hash Digest) {
+	salt := expandSecret(root[:], "rekey", hash[:])
+	d.check("rekey_hash", hash[:])
+	d.check("rekey_salt", salt[:])
+	next := extract(salt[:], ss[:])
+	d.check("root_next", next[:])
+}
+
+func (d *derivation) integrityTag() {
+	o := tagOnly{key: [KeySize]byte(d.given("key"))}
+	tag := o.tag(d.given("payload"), d.given("aad"))
+	d.check("tag", tag[:])
+	if whole := d.v.ResultValue("integrity_mac"); !bytes.HasPrefix(whole, tag[:]) {
+		d.t.Error("the tag is not the front of the MAC")
+	}
+	delete(d.pending, "integrity_mac") // the tag is all that is kept of it
+}
+
+func (d *derivation) identity() {
+	f := FingerprintOf(d.given("identity_key"))
+	d.check("fingerprint", f[:])
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/bpci/xtmp/refimpl/session"
+	"github.com/bpci/xtmp/refimpl/transport"
 	"github.com/bpci/xtmp/spec"
 )
 
@@ -89,7 +90,7 @@ func TestDocumentedDefaults(t *testing.T) {
 		switch r.key {
 		case "security.identity_keys": // a list, on the next line
 			want = ""
-		case "performance.event_loops":
+		case "performance.event_loops", "security.suites":
 			want = "commented"
 		}
 		if settings[r.key] != want {
@@ -102,16 +103,25 @@ func TestDocumentedDefaults(t *testing.T) {
 func TestDefaultsAreTheSpecification(t *testing.T) {
 	text := spec.Default()
 	want := map[string]string{
-		"xtmp_protocol.version":            "1",
-		"xtmp_protocol.magic_bytes":        "XTMP",
-		"xtmp_protocol.default_encryption": "aes256gcm",
-		"xtmp_protocol.max_payload_size":   strconv.Itoa(session.DefaultMaxPayload),
-		"security.require_encryption":      "true",
-		"security.identity_keys":           "none",
-		"bpci_xtmp_server.bind_address":    DefaultAddress,
-		"bpci_xtmp_server.max_connections": "10000",
-		"performance.event_loops":          "processors",
-		"logging.level":                    "info",
+		"xtmp_protocol.version":                    "1",
+		"xtmp_protocol.magic_bytes":                "XTMP",
+		"xtmp_protocol.default_encryption":         "aes256gcm",
+		"xtmp_protocol.max_payload_size":           strconv.Itoa(session.DefaultMaxPayload),
+		"security.require_encryption":              "true",
+		"security.identity_keys":                   "none",
+		"security.suites":                          "default_encryption",
+		"bpci_xtmp_server.enable_compression":      "true",
+		"message_routing.wallet_handler_threads":   "4",
+		"message_routing.bundle_handler_threads":   "8",
+		"message_routing.registry_handler_threads": "2",
+		"message_routing.stream_handler_threads":   "4",
+		"message_routing.other_handler_threads":    "2",
+		"performance.message_buffer_size":          strconv.Itoa(transport.DefaultQueueSize),
+		"diagnostics.probe":                        "false",
+		"bpci_xtmp_server.bind_address":            DefaultAddress,
+		"bpci_xtmp_server.max_connections":         "10000",
+		"performance.event_loops":                  "processors",
+		"logging.level":                            "info",
 	}
 	for key, name := range map[string]string{
 		"connection_management.max_connections_per_client": "connections_per_client",
@@ -154,6 +164,8 @@ func TestDefaultsAreTheSpecification(t *testing.T) {
 	}
 }
 
+var uncomment = strings.NewReplacer("# event_loops", "event_loops", "# suites", "suites")
+
 // The sample starts a server.
 func TestSampleLoads(t *testing.T) {
 	text, err := os.ReadFile("../../deploy/xtmp-server.yaml")
@@ -165,7 +177,7 @@ func TestSampleLoads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, text := range []string{string(text), strings.ReplaceAll(string(text), "# event_loops", "event_loops")} {
+	for _, text := range []string{string(text), uncomment.Replace(string(text))} {
 		cfg, _, err := Parse(filepath.Join(dir, "server.yaml"), []byte(text))
 		if err != nil {
 			t.Fatal(err)
@@ -186,5 +198,38 @@ func TestDocumentedError(t *testing.T) {
 	_, _, err = Parse("xtmp-server.yaml", []byte(text))
 	if err == nil || !strings.Contains(string(doc), "```\n"+err.Error()+"\n```") {
 		t.Errorf("docs/configuration.md does not show\n%v", err)
+	}
+}
+
+// The file for certification has everything on, and limits as by default.
+func TestCertifyLoads(t *testing.T) {
+	text, err := os.ReadFile("../../deploy/certify.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	first, err := GenerateKey(filepath.Join(dir, "identity.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := GenerateHybridKey(filepath.Join(dir, "identity-2.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, _, err := Parse(filepath.Join(dir, "certify.yaml"), text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(cfg.Identities) != 2 || cfg.Identities[0].Fingerprint() != first.Fingerprint() ||
+		cfg.Identities[1].Fingerprint() != second.Fingerprint() {
+		t.Errorf("%d identities", len(cfg.Identities))
+	}
+	want := Config{
+		Address: "127.0.0.1:0", Suites: []Suite{SuiteAES256GCM, SuiteChaCha20, SuitePostQuantum, SuiteNone},
+		AllowUnencrypted: true, Probe: true,
+	}
+	cfg.Identities = nil
+	if diff := cmp.Diff(want, cfg); diff != "" {
+		t.Errorf("deploy/certify.yaml (-want +got):\n%s", diff)
 	}
 }

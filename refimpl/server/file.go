@@ -23,13 +23,22 @@ type File struct {
 		RequireEncryption   *bool    `yaml:"require_encryption"`
 		KeyRotationInterval *int     `yaml:"key_rotation_interval"`
 		IdentityKeys        []string `yaml:"identity_keys"`
+		Suites              []string `yaml:"suites"`
 	} `yaml:"security"`
 	Server struct {
 		BindAddress       *string `yaml:"bind_address"`
 		MaxConnections    *int    `yaml:"max_connections"`
 		ConnectionTimeout *int    `yaml:"connection_timeout"`
 		HeartbeatInterval *int    `yaml:"heartbeat_interval"`
+		EnableCompression *bool   `yaml:"enable_compression"`
 	} `yaml:"bpci_xtmp_server"`
+	Routing struct {
+		WalletThreads   *int `yaml:"wallet_handler_threads"`
+		BundleThreads   *int `yaml:"bundle_handler_threads"`
+		RegistryThreads *int `yaml:"registry_handler_threads"`
+		StreamThreads   *int `yaml:"stream_handler_threads"`
+		OtherThreads    *int `yaml:"other_handler_threads"`
+	} `yaml:"message_routing"`
 	Limits struct {
 		HalfOpen               *int `yaml:"half_open"`
 		HalfOpenPerSource      *int `yaml:"half_open_per_source"`
@@ -41,8 +50,12 @@ type File struct {
 		MaxInflight            *int `yaml:"max_inflight"`
 	} `yaml:"limits"`
 	Performance struct {
-		EventLoops *int `yaml:"event_loops"`
+		EventLoops        *int `yaml:"event_loops"`
+		MessageBufferSize *int `yaml:"message_buffer_size"`
 	} `yaml:"performance"`
+	Diagnostics struct {
+		Probe *bool `yaml:"probe"`
+	} `yaml:"diagnostics"`
 	Logging struct {
 		Level *string `yaml:"level"`
 	} `yaml:"logging"`
@@ -83,6 +96,9 @@ func Parse(file string, text []byte, keys ...string) (Config, slog.Level, error)
 	}
 	if cfg.Identities, err = LoadKeys(keys); err != nil {
 		return Config{}, 0, err
+	}
+	if r.checkServed(&cfg); r.err != nil {
+		return Config{}, 0, r.err
 	}
 	return cfg, level, nil
 }

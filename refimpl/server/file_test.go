@@ -37,13 +37,24 @@ func setting(path, value string) string {
 	return block + ":\n  " + key + ": " + value + "\n"
 }
 
-// effects say, for each key, what a value does to a Config, or why no other
-// value than one is possible.
-var effects = map[string][]struct {
+type effect struct {
 	value string
 	want  func(*Config, *slog.Level)
 	fails string
-}{
+}
+
+// threads are the effects of the size of a pool.
+func threads(of func(*Config) *int) []effect {
+	return []effect{
+		{value: "1", want: func(c *Config, _ *slog.Level) { *of(c) = 1 }},
+		{value: "1024", want: func(c *Config, _ *slog.Level) { *of(c) = 1024 }},
+		{value: "0", fails: "0 is not between 1 and 1024"},
+	}
+}
+
+// effects say, for each key, what a value does to a Config, or why no other
+// value than one is possible.
+var effects = map[string][]effect{
 	"xtmp_protocol.version": {
 		{value: "1"},
 		{value: "2", fails: "xtmp_protocol.version: 2: this server speaks version 1 only"},
@@ -53,8 +64,11 @@ var effects = map[string][]struct {
 		{value: "xtmp", fails: "xtmp_protocol.magic_bytes: xtmp: the magic is XTMP"},
 	},
 	"xtmp_protocol.default_encryption": {
-		{value: "aes256gcm"},
-		{value: "chacha20poly1305", fails: "xtmp_protocol.default_encryption: chacha20poly1305: available: aes256gcm"},
+		{value: "aes256gcm", want: func(c *Config, _ *slog.Level) { c.Suites = []Suite{SuiteAES256GCM} }},
+		{value: "chacha20poly1305", want: func(c *Config, _ *slog.Level) { c.Suites = []Suite{SuiteChaCha20} }},
+		{value: "postquantum", want: func(c *Config, _ *slog.Level) { c.Suites = []Suite{SuitePostQuantum} }},
+		{value: "none", fails: "none leaves sessions without encryption: allow that with security.require_encryption: false"},
+		{value: "aes128", fails: `"aes128" is none of aes256gcm, chacha20poly1305, postquantum, none`},
 	},
 	"xtmp_protocol.max_payload_size": {
 		{value: "65536", want: func(c *Config, _ *slog.Level) { c.MaxPayload = 65536 }},
@@ -69,7 +83,15 @@ var effects = map[string][]struct {
 	},
 	"security.require_encryption": {
 		{value: "true"},
-		{value: "false", fails: "security.require_encryption: false: integrity-only sessions are not available"},
+		{value: "false", want: func(c *Config, _ *slog.Level) { c.AllowUnencrypted = true }},
+	},
+	"security.suites": {
+		{value: "[chacha20poly1305, aes256gcm]", want: func(c *Config, _ *slog.Level) { c.Suites = []Suite{SuiteChaCha20, SuiteAES256GCM} }},
+		{value: "[postquantum]", want: func(c *Config, _ *slog.Level) { c.Suites = []Suite{SuitePostQuantum} }},
+		{value: "[]", fails: "an empty list: name at least one suite"},
+		{value: "[aes256gcm, none]", fails: "none leaves sessions without encryption"},
+		{value: "[aes256gcm, aes256gcm]", fails: "aes256gcm is listed twice"},
+		{value: "[AES]", fails: `"AES" is none of aes256gcm, chacha20poly1305, postquantum, none`},
 	},
 	"security.key_rotation_interval": {
 		{value: "1", want: func(c *Config, _ *slog.Level) { c.KeyRotationInterval = time.Second }},
@@ -102,6 +124,15 @@ var effects = map[string][]struct {
 		{value: "0", fails: "0 is not between 1 and 86400"},
 		{value: "86401", fails: "86401 is not between 1 and 86400"},
 	},
+	"bpci_xtmp_server.enable_compression": {
+		{value: "true"},
+		{value: "false", want: func(c *Config, _ *slog.Level) { c.NoCompression = true }},
+	},
+	"message_routing.wallet_handler_threads":   threads(func(c *Config) *int { return &c.Workers.Wallet }),
+	"message_routing.bundle_handler_threads":   threads(func(c *Config) *int { return &c.Workers.Bundle }),
+	"message_routing.registry_handler_threads": threads(func(c *Config) *int { return &c.Workers.Registry }),
+	"message_routing.stream_handler_threads":   threads(func(c *Config) *int { return &c.Workers.Stream }),
+	"message_routing.other_handler_threads":    threads(func(c *Config) *int { return &c.Workers.Other }),
 	"limits.half_open": {
 		{value: "1", want: func(c *Config, _ *slog.Level) { c.Limits.HalfOpen = 1 }},
 		{value: "0", fails: "0 is not between 1 and 2147483647"},
@@ -140,6 +171,14 @@ var effects = map[string][]struct {
 		{value: "256", want: func(c *Config, _ *slog.Level) { c.Loops = 256 }},
 		{value: "0", fails: "0 is not between 1 and 256"},
 		{value: "257", fails: "257 is not between 1 and 256"},
+	},
+	"performance.message_buffer_size": {
+		{value: "1", want: func(c *Config, _ *slog.Level) { c.QueueSize = 1 }},
+		{value: "0", fails: "0 is not between 1 and 1000000"},
+	},
+	"diagnostics.probe": {
+		{value: "true", want: func(c *Config, _ *slog.Level) { c.Probe = true }},
+		{value: "false"},
 	},
 	"logging.level": {
 		{value: "debug", want: func(_ *Config, l *slog.Level) { *l = slog.LevelDebug }},
@@ -259,5 +298,54 @@ func TestLoadMissingFile(t *testing.T) {
 	_, _, err := Load(file)
 	if want := file + ": the configuration cannot be read: no such file or directory"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// What two keys say together.
+func TestSuites(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := GenerateKey(filepath.Join(dir, "one.pem")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := GenerateHybridKey(filepath.Join(dir, "two.pem")); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		text string
+		want []Suite
+		fail string
+	}{
+		{"security:\n  require_encryption: false\n  suites: [none]\n", []Suite{SuiteNone}, ""},
+		{"security:\n  require_encryption: false\nxtmp_protocol:\n  default_encryption: none\n", []Suite{SuiteNone}, ""},
+		{
+			"xtmp_protocol:\n  default_encryption: aes256gcm\nsecurity:\n  suites: [chacha20poly1305, aes256gcm]\n",
+			[]Suite{SuiteChaCha20, SuiteAES256GCM},
+			"",
+		},
+		{
+			"xtmp_protocol:\n  default_encryption: aes256gcm\nsecurity:\n  suites: [chacha20poly1305]\n", nil,
+			"f.yaml:2:23: xtmp_protocol.default_encryption: aes256gcm is not among security.suites\n",
+		},
+		{"security:\n  identity_keys: [one.pem, two.pem]\n  suites: [postquantum]\n", []Suite{SuitePostQuantum}, ""},
+		{
+			"security:\n  identity_keys: [one.pem]\n  suites:\n    - aes256gcm\n    - postquantum\n", nil,
+			"f.yaml:5:7: security.suites: postquantum needs an identity key of kind 2: " +
+				"make one with `bpci-xtmp-server keygen --kind 2 --out FILE`\n",
+		},
+		{
+			"security:\n  identity_keys: [one.pem]\nxtmp_protocol:\n  default_encryption: postquantum\n", nil,
+			"f.yaml:4:23: xtmp_protocol.default_encryption: postquantum needs an identity key of kind 2",
+		},
+	} {
+		cfg, _, err := Parse(filepath.Join(dir, "f.yaml"), []byte(test.text))
+		if test.fail != "" {
+			if err == nil || !strings.HasPrefix(err.Error(), filepath.Join(dir, test.fail)) {
+				t.Errorf("%q gives %v, want %s", test.text, err, test.fail)
+			}
+			continue
+		}
+		if err != nil || !slices.Equal(cfg.Suites, test.want) {
+			t.Errorf("%q gives %v, %v", test.text, cfg.Suites, err)
+		}
 	}
 }

@@ -1,9 +1,9 @@
 package server
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
-	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -12,15 +12,24 @@ import (
 	"os"
 	"path/filepath"
 
+	"filippo.io/mldsa"
+	"filippo.io/mldsa/x509"
+
 	"github.com/bpci/xtmp/refimpl/security"
 )
 
-// Identity is a server's signing key.
+// Identity is a server's signing key, or pair of keys.
 type Identity = security.Identity
+
+// Kinds of identities.
+const (
+	KindEd25519 = security.KindEd25519 // one Ed25519 key
+	KindHybrid  = security.KindHybrid  // an Ed25519 and an ML-DSA-65 key, which both sign
+)
 
 const (
 	pemType    = "PRIVATE KEY"
-	keyFileMax = 64 << 10 // B; a PKCS #8 Ed25519 key has about 120
+	keyFileMax = 64 << 10 // B; PKCS #8 keys of kind 2 have about 250
 )
 
 // KeyError is an identity key file that cannot be used. Next says what to do.
@@ -39,27 +48,55 @@ func (e *KeyError) Error() string {
 // Unwrap returns the cause.
 func (e *KeyError) Unwrap() error { return e.Err }
 
-// GenerateKey makes a new Ed25519 identity and writes it to file, which must
-// not exist, readable by its owner only. Its error is a *KeyError.
-func GenerateKey(file string) (*Identity, error) {
-	_, private, err := ed25519.GenerateKey(rand.Reader)
+// GenerateKey makes a new identity of kind 1, an Ed25519 key, and writes it to
+// file, which must not exist, readable by its owner only. Its error is a *KeyError.
+func GenerateKey(file string) (*Identity, error) { return generate(file, false) }
+
+// GenerateHybridKey is GenerateKey for kind 2: an Ed25519 and an ML-DSA-65 key, in
+// two PEM blocks of one file.
+func GenerateHybridKey(file string) (*Identity, error) { return generate(file, true) }
+
+func generate(file string, hybrid bool) (*Identity, error) {
+	_, classic, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("xtmp: drawing a key: %w", err)
 	}
-	der, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		return nil, fmt.Errorf("xtmp: encoding a key: %w", err)
+	keys := []any{classic}
+	var quantum *mldsa.PrivateKey
+	if hybrid {
+		if quantum, err = mldsa.GenerateKey(mldsa.MLDSA65()); err != nil {
+			return nil, fmt.Errorf("xtmp: drawing a key: %w", err)
+		}
+		keys = append(keys, quantum)
+	}
+	var text bytes.Buffer
+	for _, key := range keys {
+		der, err := x509.MarshalPKCS8PrivateKey(key)
+		if err == nil {
+			err = pem.Encode(&text, &pem.Block{Type: pemType, Bytes: der})
+		}
+		if err != nil {
+			return nil, fmt.Errorf("xtmp: encoding a key: %w", err)
+		}
 	}
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, unwritable(file, err)
 	}
-	err = errors.Join(pem.Encode(f, &pem.Block{Type: pemType, Bytes: der}), f.Sync(), f.Close())
-	if err != nil {
+	_, err = f.Write(text.Bytes())
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		_ = os.Remove(file) // half a key is none
 		return nil, unwritable(file, err)
 	}
-	return security.NewIdentity(private.Seed())
+	return identity(classic, quantum)
+}
+
+// identity joins the keys of an identity; quantum is nil for kind 1.
+func identity(classic ed25519.PrivateKey, quantum *mldsa.PrivateKey) (*Identity, error) {
+	if quantum == nil {
+		return security.NewIdentity(classic.Seed())
+	}
+	return security.NewHybridIdentity(classic.Seed(), quantum.Bytes())
 }
 
 func unwritable(file string, err error) *KeyError {
@@ -75,24 +112,39 @@ func unwritable(file string, err error) *KeyError {
 	return e
 }
 
-// LoadKey reads an identity from a PKCS #8 PEM file with an Ed25519 key. Its
-// error is a *KeyError.
+// LoadKey reads an identity from a PEM file with an Ed25519 key in PKCS #8, and for
+// kind 2 an ML-DSA-65 key behind it. Its error is a *KeyError.
 func LoadKey(file string) (*Identity, error) {
 	text, err := readKey(file)
 	if err != nil {
 		return nil, err
 	}
-	const next = "an identity is a PKCS #8 PEM file with an Ed25519 key, as keygen writes it"
-	block, _ := pem.Decode(text)
+	wrong := func(reason string, cause error) (*Identity, error) {
+		const next = "an identity is a PEM file with an Ed25519 key in PKCS #8, for kind 2 an ML-DSA-65 key behind it, as keygen writes it"
+		return nil, &KeyError{File: file, Reason: reason, Next: next, Err: cause}
+	}
+	block, rest := pem.Decode(text)
 	if block == nil || block.Type != pemType {
-		return nil, &KeyError{File: file, Reason: "is not a PEM private key", Next: next}
+		return wrong("is not a PEM private key", nil)
 	}
 	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	private, ok := key.(ed25519.PrivateKey)
+	classic, ok := key.(ed25519.PrivateKey)
 	if err != nil || !ok {
-		return nil, &KeyError{File: file, Reason: "holds no Ed25519 key", Next: next, Err: err}
+		return wrong("holds no Ed25519 key", err)
 	}
-	return security.NewIdentity(private.Seed())
+	var quantum *mldsa.PrivateKey
+	if block, rest = pem.Decode(rest); block != nil {
+		if key, err = x509.ParsePKCS8PrivateKey(block.Bytes); err == nil {
+			quantum, ok = key.(*mldsa.PrivateKey)
+		}
+		if err != nil || block.Type != pemType || !ok || quantum.PublicKey().Parameters() != mldsa.MLDSA65() {
+			return wrong("holds a second key that is not ML-DSA-65", err)
+		}
+	}
+	if bytes.Contains(rest, []byte("-----BEGIN")) { // half a second key must not make it kind 1
+		return wrong("holds a block too many, or one that is cut off", nil)
+	}
+	return identity(classic, quantum)
 }
 
 // readKey reads a key file that is nobody else's to read. What is checked is

@@ -13,9 +13,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
+
+	"filippo.io/mldsa"
+	mldsax509 "filippo.io/mldsa/x509"
 )
 
 func TestGenerateKey(t *testing.T) {
@@ -48,6 +52,39 @@ func TestGenerateKey(t *testing.T) {
 	want := "cannot be written: no such file or directory: make its directory with `mkdir -p "
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v, want %s…", err, want)
+	}
+}
+
+// An identity of kind 2 is two keys in one file.
+func TestGenerateHybridKey(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "identity.pem")
+	made, err := GenerateHybridKey(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(file)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	loaded, err := LoadKey(file)
+	if err != nil || loaded.Kind() != KindHybrid || !bytes.Equal(loaded.Key(), made.Key()) {
+		t.Fatalf("what is loaded is not what was made: %v", err)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil || bytes.Count(text, []byte("-----BEGIN PRIVATE KEY-----\n")) != 2 {
+		t.Errorf("the file is\n%s", text)
+	}
+	if _, err := GenerateHybridKey(file); err == nil {
+		t.Error("the existing key is overwritten")
+	}
+	// The first block alone is another identity.
+	end := bytes.Index(text[1:], []byte("-----BEGIN")) + 1
+	if err := os.WriteFile(file, text[:end], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	alone, err := LoadKey(file)
+	if err != nil || alone.Kind() != KindEd25519 || !bytes.Equal(alone.Key()[1:], made.Key()[1:33]) {
+		t.Errorf("the first block alone: %v", err)
 	}
 }
 
@@ -114,13 +151,34 @@ func TestLoadKeyRefused(t *testing.T) {
 	write("ec.pem", block("PRIVATE KEY", der(ecKey)), 0o600)
 	write("junk.pem", block("PRIVATE KEY", []byte("junk")), 0o600)
 	write("long.pem", append(bytes.Repeat([]byte("x\n"), keyFileMax/2), good...), 0o600)
+	quantum := func(p mldsa.Parameters) []byte {
+		t.Helper()
+		key, err := mldsa.GenerateKey(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := mldsax509.MarshalPKCS8PrivateKey(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return block("PRIVATE KEY", b)
+	}
+	second := quantum(mldsa.MLDSA65())
+	write("ml.pem", second, 0o600)
+	write("order.pem", slices.Concat(second, good), 0o600)
+	write("twice.pem", slices.Concat(good, good), 0o600)
+	write("small.pem", slices.Concat(good, quantum(mldsa.MLDSA44())), 0o600)
+	write("cert.pem", slices.Concat(good, block("CERTIFICATE", []byte("x"))), 0o600)
+	write("three.pem", slices.Concat(good, second, second), 0o600)
+	write("half.pem", slices.Concat(good, second[:len(second)/2]), 0o600)
+	write("flipped.pem", slices.Concat(good, bytes.Replace(second, []byte("END"), []byte("ENF"), 1)), 0o600)
 	if err := os.Mkdir(filepath.Join(dir, "dir.pem"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if err := syscall.Mkfifo(filepath.Join(dir, "fifo.pem"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	const form = "an identity is a PKCS #8 PEM file with an Ed25519 key, as keygen writes it"
+	const form = "an identity is a PEM file with an Ed25519 key in PKCS #8, for kind 2 an ML-DSA-65 key behind it, as keygen writes it"
 	for name, want := range map[string]string{
 		"none.pem":      "is missing: make one with `bpci-xtmp-server keygen --out FILE`",
 		"open.pem":      "is open to other users: run `chmod 600 FILE`",
@@ -134,6 +192,14 @@ func TestLoadKeyRefused(t *testing.T) {
 		"rsa.pem":       "holds no Ed25519 key: " + form,
 		"ec.pem":        "holds no Ed25519 key: " + form,
 		"junk.pem":      "holds no Ed25519 key: " + form,
+		"ml.pem":        "holds no Ed25519 key: " + form,
+		"order.pem":     "holds no Ed25519 key: " + form,
+		"twice.pem":     "holds a second key that is not ML-DSA-65: " + form,
+		"small.pem":     "holds a second key that is not ML-DSA-65: " + form,
+		"cert.pem":      "holds a second key that is not ML-DSA-65: " + form,
+		"three.pem":     "holds a block too many, or one that is cut off: " + form,
+		"half.pem":      "holds a block too many, or one that is cut off: " + form,
+		"flipped.pem":   "holds a block too many, or one that is cut off: " + form,
 		"dir.pem":       "is not a file: name the file that keygen wrote",
 		"fifo.pem":      "is not a file: name the file that keygen wrote",
 		"open.pem/x":    "cannot be read: not a directory: name another file",

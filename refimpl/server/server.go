@@ -8,6 +8,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/bpci/xtmp/refimpl/endpoint"
@@ -22,6 +25,17 @@ import (
 // specification, a negative value no limit.
 type Limits = endpoint.Limits
 
+// Suite is an encryption_type of the specification.
+type Suite = wire.Suite
+
+// Suites.
+const (
+	SuiteNone        = wire.SuiteNone // integrity only
+	SuiteAES256GCM   = wire.SuiteAES256GCM
+	SuiteChaCha20    = wire.SuiteChaCha20
+	SuitePostQuantum = wire.SuitePostQuantum
+)
+
 // Config says what a Server is. Zero values mean the defaults of the
 // specification.
 type Config struct {
@@ -30,6 +44,13 @@ type Config struct {
 	Address string
 	// Identities are the server's keys, the default first. At least one.
 	Identities []*Identity
+	// Suites are accepted; of those that both sides have, the client's order
+	// decides. Empty means SuiteAES256GCM. SuitePostQuantum needs an identity of
+	// kind 2.
+	Suites []Suite
+	// AllowUnencrypted is needed for SuiteNone, whose sessions anybody on the way
+	// can read.
+	AllowUnencrypted bool
 
 	HeartbeatInterval   time.Duration // 30 s; 1 ms … 24 h
 	ConnectionTimeout   time.Duration // 300 s; 1 ms … 24 h
@@ -38,6 +59,17 @@ type Config struct {
 	MaxInflight         uint32        // 1024
 	MaxConnections      int           // 10 000; negative: no limit
 	Limits              Limits
+	// NoCompression neither accepts nor sends DEFLATE.
+	NoCompression bool
+	// Probe answers Probe, for diagnosis.
+	Probe bool
+
+	// Handlers execute requests of the application, by type from 0x10 to 0x6F.
+	Handlers map[MessageType]Handler
+	// Workers are the sizes of the pools in which handlers run.
+	Workers Workers
+	// QueueSize is how many requests may wait for a worker of each pool: 1024.
+	QueueSize int
 
 	// Loops is the number of event loops. Zero means one per processor that
 	// the runtime uses.
@@ -47,6 +79,9 @@ type Config struct {
 	// Trace observes the core. It is called by every loop and must be safe for
 	// that.
 	Trace trace.Hook
+	// KeyLog is given every traffic secret of a session, for reading captures; nil
+	// in production. It is called by every loop and must be safe for that.
+	KeyLog func(label string, sessionID uint64, secret []byte)
 }
 
 // DefaultAddress is where a server listens unless told otherwise. [XTMP-CON-007]
@@ -54,9 +89,10 @@ const DefaultAddress = "0.0.0.0:8090"
 
 // Server is a server that listens.
 type Server struct {
-	transport *transport.Server
-	identity  *Identity
-	log       *slog.Logger
+	transport  *transport.Server
+	identities atomic.Pointer[[]*Identity]
+	cfg        Config
+	log        *slog.Logger
 }
 
 // Listen binds the address and prepares to serve. Its error is a *net.OpError
@@ -69,6 +105,9 @@ func Listen(ctx context.Context, cfg Config) (*Server, error) {
 	if err := cfg.checkTimes(); err != nil {
 		return nil, err
 	}
+	if err := cfg.checkSuites(); err != nil {
+		return nil, err
+	}
 	if cfg.Address == "" {
 		cfg.Address = DefaultAddress
 	}
@@ -77,7 +116,9 @@ func Listen(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	core := session.Config{
 		Entropy:             rand.Reader,
-		Suites:              []wire.Suite{wire.SuiteAES256GCM},
+		Suites:              cfg.Suites,
+		Compression:         !cfg.NoCompression,
+		KeyLog:              cfg.KeyLog,
 		HeartbeatInterval:   cfg.HeartbeatInterval,
 		ConnectionTimeout:   cfg.ConnectionTimeout,
 		KeyRotationInterval: cfg.KeyRotationInterval,
@@ -94,11 +135,14 @@ func Listen(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	t, err := transport.Listen(ctx, cfg.Address, transport.Config{
 		Session: core, Limits: cfg.Limits, MaxConnections: cfg.MaxConnections, Loops: loops(cfg.Loops), Log: cfg.Log,
+		Probe: cfg.Probe, Handlers: cfg.Handlers, Workers: cfg.Workers, QueueSize: cfg.QueueSize,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &Server{transport: t, identity: cfg.Identities[0], log: cfg.Log}, nil
+	s := &Server{transport: t, cfg: cfg, log: cfg.Log}
+	s.setIdentities(cfg.Identities)
+	return s, nil
 }
 
 // checkTimes refuses times that cannot be kept, or that a client would refuse.
@@ -119,17 +163,105 @@ func (c *Config) checkTimes() error {
 	return nil
 }
 
+// checkSuites refuses suites that must not, or cannot, be served.
+func (c *Config) checkSuites() error {
+	if slices.Contains(c.Suites, SuiteNone) && !c.AllowUnencrypted {
+		return errors.New("xtmp: suite none leaves sessions without encryption: allow that with AllowUnencrypted, " +
+			"security.require_encryption: false or --allow-unencrypted")
+	}
+	if suite, ok := unserved(c.Suites, c.Identities); ok {
+		return fmt.Errorf("xtmp: suite %v needs an identity of kind 2: make one with `bpci-xtmp-server keygen --kind 2 --out FILE`", suite)
+	}
+	return nil
+}
+
+// unserved returns a suite that none of the identities can serve, if there is one.
+func unserved(suites []Suite, ids []*Identity) (Suite, bool) {
+	for _, suite := range suites {
+		if !slices.ContainsFunc(ids, func(id *Identity) bool { return id.Serves(suite) }) {
+			return suite, true
+		}
+	}
+	return 0, false
+}
+
 // Addr returns the address that is bound.
 func (s *Server) Addr() netip.AddrPort { return s.transport.Addr() }
 
-// Fingerprint names the default identity: what clients pin.
-func (s *Server) Fingerprint() security.Fingerprint { return s.identity.Fingerprint() }
+// Fingerprint names the default identity.
+func (s *Server) Fingerprint() security.Fingerprint { return s.Identities()[0].Fingerprint() }
+
+// Identities returns the server's identities, the default first.
+func (s *Server) Identities() []*Identity { return slices.Clone(*s.identities.Load()) }
+
+func (s *Server) setIdentities(ids []*Identity) {
+	ids = slices.Clone(ids)
+	s.identities.Store(&ids)
+}
+
+// SetIdentities replaces the server's identities while it serves: for the
+// handshakes to come, sessions stay as they are. It fails, and changes nothing, if
+// the suites cannot be served with them.
+func (s *Server) SetIdentities(ctx context.Context, ids []*Identity) error {
+	next := s.cfg
+	next.Identities = ids
+	if len(ids) == 0 {
+		return errors.New("xtmp: a server needs an identity key")
+	}
+	if err := next.checkSuites(); err != nil {
+		return err
+	}
+	if err := s.transport.SetIdentities(ctx, slices.Clone(ids)); err != nil {
+		return err
+	}
+	s.setIdentities(ids)
+	s.log.Info("identities are replaced", "fingerprint", s.pins())
+	return nil
+}
+
+// pins names every identity, the default first and with commas between them: its
+// fingerprint, behind its kind and a colon where that is not 1.
+func (s *Server) pins() string {
+	var pins []string
+	for _, id := range s.Identities() {
+		pin := id.Fingerprint().String()
+		if id.Kind() != KindEd25519 {
+			pin = fmt.Sprintf("%d:%s", id.Kind(), pin)
+		}
+		pins = append(pins, pin)
+	}
+	return strings.Join(pins, ",")
+}
+
+// Ready is the line that tells programs where the server listens and whom it shows:
+//
+//	READY tcp=host:port udp=- fingerprint=HEX,2:HEX
+//
+// fingerprint names every identity, the default first.
+func (s *Server) Ready() string {
+	return fmt.Sprintf("READY tcp=%v udp=- fingerprint=%s", s.Addr(), s.pins())
+}
+
+// Rekey asks every client for fresh keys.
+func (s *Server) Rekey() {
+	s.log.Info("every client is asked for fresh keys")
+	s.transport.Rekey()
+}
+
+// Metrics returns what the server does and has done.
+func (s *Server) Metrics() Metrics { return s.transport.Metrics() }
 
 // Serve serves until ctx ends, then tells every session: new work is refused,
 // replies and Acks are awaited for up to five seconds, then Disconnect goes out.
 // It returns nil after an orderly end.
 func (s *Server) Serve(ctx context.Context) error {
-	s.log.Info("serving", "tcp", s.Addr().String(), "fingerprint", s.Fingerprint().String())
+	s.log.Info("serving", "tcp", s.Addr().String(), "fingerprint", s.pins())
+	if slices.Contains(s.cfg.Suites, SuiteNone) {
+		s.log.Warn("SESSIONS WITHOUT ENCRYPTION ARE ACCEPTED: whoever is on the way reads them; require_encryption is off")
+	}
+	if s.cfg.Probe {
+		s.log.Warn("probe is on: any client may have the server send data; it is for diagnosis")
+	}
 	err := s.transport.Serve(ctx)
 	if err != nil {
 		s.log.Error("serving failed", "error", err)

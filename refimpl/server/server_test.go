@@ -102,3 +102,52 @@ func TestDefaultLoops(t *testing.T) {
 		t.Errorf("loops: %d, %d, %d", loops(3), loops(0), loops(-1))
 	}
 }
+
+// Suites that must not, or cannot, be served stop the start.
+func TestListenRefusesSuites(t *testing.T) {
+	for _, test := range []struct {
+		suites []Suite
+		allow  bool
+		want   string
+	}{
+		{[]Suite{SuiteAES256GCM, SuiteNone}, false, "suite none leaves sessions without encryption"},
+		{[]Suite{SuiteNone}, true, ""},
+		{[]Suite{SuitePostQuantum}, false, "suite postquantum needs an identity of kind 2"},
+		{[]Suite{SuiteChaCha20, SuiteAES256GCM}, false, ""},
+	} {
+		cfg := config(t)
+		cfg.Suites, cfg.AllowUnencrypted = test.suites, test.allow
+		s, err := Listen(t.Context(), cfg)
+		if err == nil {
+			_ = s.Serve(ended(t))
+		}
+		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%v: got %v, want %q", test.suites, err, test.want)
+		}
+	}
+}
+
+// The sizes of the pools are those of the configuration.
+func TestMetrics(t *testing.T) {
+	cfg := config(t)
+	cfg.Loops, cfg.QueueSize = 2, 7
+	cfg.Workers = Workers{Wallet: 1, Bundle: 2, Registry: 3, Stream: 5}
+	s, err := Listen(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := s.Metrics()
+	want := map[string]int{"wallet": 1, "bundle": 2, "registry": 3, "stream": 5, "other": 2}
+	for _, p := range m.Pools {
+		if p.Workers != want[p.Family] || p.Capacity != 7 {
+			t.Errorf("%+v, want %d workers and room for 7", p, want[p.Family])
+		}
+	}
+	if len(m.Pools) != len(want) || len(m.Loops) != 2 {
+		t.Errorf("%d pools and %d loops", len(m.Pools), len(m.Loops))
+	}
+	if err := s.SetIdentities(t.Context(), nil); err == nil {
+		t.Error("a server without identities is possible")
+	}
+	_ = s.Serve(ended(t))
+}

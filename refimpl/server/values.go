@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"math"
 	"net"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -13,8 +14,6 @@ import (
 func (d *decoder) config(f *File) (Config, slog.Level) {
 	one(d, "xtmp_protocol.version", f.Protocol.Version, 1, "this server speaks version 1 only")
 	one(d, "xtmp_protocol.magic_bytes", f.Protocol.MagicBytes, "XTMP", "the magic is XTMP")
-	one(d, "xtmp_protocol.default_encryption", f.Protocol.DefaultEncryption, "aes256gcm", "available: aes256gcm")
-	one(d, "security.require_encryption", f.Security.RequireEncryption, true, "integrity-only sessions are not available")
 	cfg := Config{
 		Address:             d.address("bpci_xtmp_server.bind_address", f.Server.BindAddress),
 		HeartbeatInterval:   d.seconds("bpci_xtmp_server.heartbeat_interval", f.Server.HeartbeatInterval, 86_400),
@@ -24,6 +23,17 @@ func (d *decoder) config(f *File) (Config, slog.Level) {
 		MaxInflight:         uint32(d.integer("limits.max_inflight", f.Limits.MaxInflight, 1, 65_536)),
 		MaxConnections:      d.limit("bpci_xtmp_server.max_connections", f.Server.MaxConnections),
 		Loops:               d.integer("performance.event_loops", f.Performance.EventLoops, 1, 256),
+		QueueSize:           d.integer("performance.message_buffer_size", f.Performance.MessageBufferSize, 1, 1_000_000),
+		NoCompression:       is(f.Server.EnableCompression, false),
+		AllowUnencrypted:    is(f.Security.RequireEncryption, false),
+		Probe:               is(f.Diagnostics.Probe, true),
+		Workers: Workers{
+			Wallet:   d.threads("wallet", f.Routing.WalletThreads),
+			Bundle:   d.threads("bundle", f.Routing.BundleThreads),
+			Registry: d.threads("registry", f.Routing.RegistryThreads),
+			Stream:   d.threads("stream", f.Routing.StreamThreads),
+			Other:    d.threads("other", f.Routing.OtherThreads),
+		},
 		Limits: Limits{
 			HalfOpen:             d.integer("limits.half_open", f.Limits.HalfOpen, 1, math.MaxInt32),
 			HalfOpenPerSource:    d.limit("limits.half_open_per_source", f.Limits.HalfOpenPerSource),
@@ -35,7 +45,89 @@ func (d *decoder) config(f *File) (Config, slog.Level) {
 			ReceivePerSource:     d.integer("limits.receive_memory_per_source", f.Limits.ReceiveMemoryPerSource, 1<<17, math.MaxInt32),
 		},
 	}
+	cfg.Suites = d.suites(f)
 	return cfg, d.level("logging.level", f.Logging.Level)
+}
+
+// is reports whether a key is there and has a value.
+func is(v *bool, value bool) bool { return v != nil && *v == value }
+
+// threads reads the size of a pool of handlers.
+func (d *decoder) threads(family string, v *int) int {
+	return d.integer("message_routing."+family+"_handler_threads", v, 1, 1024)
+}
+
+// suites reads what may be used to encrypt: security.suites, or else the one of
+// xtmp_protocol.default_encryption, which is one of them.
+func (d *decoder) suites(f *File) []Suite {
+	const onePath, listPath = "xtmp_protocol.default_encryption", "security.suites"
+	var suites []Suite
+	for i, name := range f.Security.Suites {
+		at := fmt.Sprintf("%s.%d", listPath, i)
+		suite, ok := d.suite(f, at, listPath, name)
+		if ok && slices.Contains(suites, suite) {
+			d.fail(d.at[at], listPath+": "+name+" is listed twice")
+		}
+		suites = append(suites, suite)
+	}
+	if _, there := d.at[listPath]; there && len(suites) == 0 {
+		d.wrong(listPath, "an empty list: name at least one suite")
+	}
+	if f.Protocol.DefaultEncryption == nil {
+		return suites
+	}
+	name := *f.Protocol.DefaultEncryption
+	suite, ok := d.suite(f, onePath, onePath, name)
+	switch {
+	case len(suites) == 0:
+		return []Suite{suite}
+	case ok && !slices.Contains(suites, suite):
+		d.wrong(onePath, name+" is not among security.suites")
+	}
+	return suites
+}
+
+// suite reads the name of a suite.
+func (d *decoder) suite(f *File, at, path, name string) (Suite, bool) {
+	suite, ok := ParseSuite(name)
+	switch {
+	case !ok:
+		d.fail(d.at[at], path+": "+strconv.Quote(name)+" is none of "+suiteNames)
+	case suite == SuiteNone && !is(f.Security.RequireEncryption, false):
+		d.fail(d.at[at], path+": none leaves sessions without encryption: allow that with security.require_encryption: false")
+	default:
+		return suite, true
+	}
+	return suite, false
+}
+
+const suiteNames = "aes256gcm, chacha20poly1305, postquantum, none"
+
+// ParseSuite reads the name of a suite: aes256gcm, chacha20poly1305, postquantum or
+// none.
+func ParseSuite(name string) (suite Suite, ok bool) {
+	for _, suite := range [...]Suite{SuiteAES256GCM, SuiteChaCha20, SuitePostQuantum, SuiteNone} {
+		if suite.String() == name {
+			return suite, true
+		}
+	}
+	return 0, false
+}
+
+// checkServed refuses a suite that no identity can serve. Without identities there
+// is no server anyway.
+func (d *decoder) checkServed(cfg *Config) {
+	suite, ok := unserved(cfg.Suites, cfg.Identities)
+	if !ok || len(cfg.Identities) == 0 {
+		return
+	}
+	path := "xtmp_protocol.default_encryption"
+	at := d.at[path]
+	if _, there := d.at["security.suites"]; there {
+		path = "security.suites"
+		at = d.at[fmt.Sprintf("%s.%d", path, slices.Index(cfg.Suites, suite))]
+	}
+	d.fail(at, fmt.Sprintf("%s: %v needs an identity key of kind 2: make one with `bpci-xtmp-server keygen --kind 2 --out FILE`", path, suite))
 }
 
 // wrong reports a value that is well-formed and wrong.

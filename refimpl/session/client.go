@@ -12,6 +12,7 @@ import (
 // Open starts the handshake on a fresh connection: path 0. It fails only when
 // entropy does.
 func (s *Session) Open(now Now) error {
+	s.rise()
 	var seed [8 + wire.RandomSize + 2]byte
 	if err := s.draw(seed[:]); err != nil {
 		return err
@@ -37,15 +38,18 @@ func (s *Session) Open(now Now) error {
 	if k.wantKey {
 		hello.Flags |= wire.HelloWantKey
 	}
+	if s.cfg.Compression {
+		hello.Flags |= wire.HelloDeflate
+	}
 	for i, pin := range s.cfg.Client.Pins[:min(len(s.cfg.Client.Pins), len(hello.IdentityHint))] {
 		copy(hello.IdentityHint[i][:], pin.Fingerprint[:])
 	}
-	share.Public(&hello)
+	hello.KeyShare = share.Public()
 
 	body := hello.Append(nil)
 	k.transcript.Add(byte(wire.HSClientHello), body)
 	env := wire.Envelope{HSType: wire.HSClientHello, HandshakeID: k.id}
-	p := newPath(now)
+	p := newPath(s.cfg.Buffers, now)
 	p.raw = wire.AppendClear(nil, wire.TypeHandshake, 0, now.Wall, append(env.AppendStream(nil, len(body)), body...))
 	s.paths[0] = p
 	s.handshake = k
@@ -96,7 +100,7 @@ func (s *Session) receiveServerHello(now Now, p *Path, h *wire.Header, payload [
 		s.pathLost(now, p, ErrHandshake)
 		return
 	}
-	ss, err := k.share.Agree(&hello)
+	ss, err := k.share.Agree(&hello.KeyShare)
 	if err != nil {
 		s.pathLost(now, p, ErrHandshake)
 		return
@@ -147,7 +151,15 @@ func (s *Session) receiveFlight(now Now, p *Path, body []byte) {
 	s.establishKeys(p, th3)
 	s.idleTimeout = millis(identity.Params.IdleTimeoutMS)
 	s.ageLimit = ageFactor * min(time.Duration(identity.Params.KeyRotationS)*time.Second, rotationMax)
+	s.calls.limit = int(identity.Params.MaxInflight)
+	if s.calls.limit == 0 {
+		s.calls.limit = defaultInflight
+	}
+	s.peerInflates = s.cfg.Compression && identity.Params.Policy&wire.PolicyDeflate != 0
 	s.establishedAt = now.Elapsed
+	// T_ROTATE: the server's interval, or a shorter one of our own. [XTMP-RKY-010]
+	s.calls.rotation = min(time.Duration(identity.Params.KeyRotationS)*time.Second, s.cfg.KeyRotationInterval, rotationMax)
+	s.rotation = rotation{due: now.Elapsed + s.calls.rotation}
 	s.setState(now, Established)
 	s.event(Event{Kind: EventEstablished, Identity: Identity{
 		Kind: identity.Kind, Fingerprint: identity.Fingerprint, Key: append([]byte(nil), key...), Suite: s.suite,
@@ -172,6 +184,9 @@ func (s *Session) verifyFlight(body []byte) (*wire.ServerIdentity, []byte, secur
 	key, err := s.trustedKey(identity)
 	if err != nil {
 		return fail(err)
+	}
+	if s.suite == wire.SuitePostQuantum && identity.Kind != security.KindHybrid { // [XTMP-TRU-022]
+		return fail(ErrHandshake)
 	}
 	k.transcript.AddWhole(si)
 	if security.VerifyServer(key, ss[wire.MessageHeader:], k.transcript.Sum()) != nil {

@@ -24,8 +24,20 @@ type Config struct {
 	ConnectionTimeout   time.Duration
 	KeyRotationInterval time.Duration
 
+	// Compression accepts DEFLATE from the peer and uses it toward a peer that
+	// accepts it.
+	Compression bool
+	// Application stands above the sessions; nil knows no message.
+	Application Application
+	// Buffers are shared by the sessions of one owner; nil makes Validate set
+	// fresh ones, for which the configuration is the owner.
+	Buffers *Buffers
+
 	// Trace observes what happens; nil for nothing.
 	Trace trace.Hook
+	// KeyLog is given every traffic secret of a session, for reading captures;
+	// nil in production.
+	KeyLog func(label string, sessionID uint64, secret []byte)
 
 	Client ClientConfig
 	Server ServerConfig
@@ -77,6 +89,9 @@ type Admission interface {
 	// Hold says that receive memory grew by n bytes, or shrank if n is negative.
 	// It reports whether all is within the limits.
 	Hold(source netip.Addr, n int) bool
+	// Retain says likewise that bodies of complete requests are kept, or no longer,
+	// until their reply.
+	Retain(source netip.Addr, n int) bool
 }
 
 // Validate fills in defaults and refuses what cannot work.
@@ -92,8 +107,11 @@ func (c Config) Validate(role Role) (Config, error) {
 	}
 	for _, s := range c.Suites {
 		if !security.Supported(s) {
-			return c, errors.New("xtmp: suite " + s.String() + " is not available in this build; available: aes256gcm")
+			return c, errors.New("xtmp: suite " + s.String() + " is not available in this build")
 		}
+	}
+	if c.Buffers == nil {
+		c.Buffers = new(Buffers)
 	}
 	orDefault(&c.HeartbeatInterval, DefaultHeartbeatInterval)
 	orDefault(&c.ConnectionTimeout, DefaultConnectionTimeout)
@@ -109,6 +127,9 @@ func (c Config) Validate(role Role) (Config, error) {
 	case s.Encapsulate == nil || s.NewSessionID == nil || s.Admission == nil:
 		return c, errors.New("xtmp: session.ServerConfig lacks Encapsulate, NewSessionID or Admission")
 	}
+	if err := c.servable(); err != nil {
+		return c, err
+	}
 	if s.MaxPayload == 0 {
 		s.MaxPayload = DefaultMaxPayload
 	}
@@ -119,6 +140,20 @@ func (c Config) Validate(role Role) (Config, error) {
 		s.MaxInflight = defaultInflight
 	}
 	return c, nil
+}
+
+// servable refuses a suite that no identity can serve.
+func (c *Config) servable() error {
+	for _, suite := range c.Suites {
+		ok := false
+		for _, id := range c.Server.Identities {
+			ok = ok || id.Serves(suite)
+		}
+		if !ok {
+			return errors.New("xtmp: suite " + suite.String() + " needs an identity of kind 2: an Ed25519 and an ML-DSA-65 key")
+		}
+	}
+	return nil
 }
 
 func orDefault(d *time.Duration, value time.Duration) {

@@ -13,6 +13,15 @@ const (
 	probeSilenceMax  = 5 * time.Second       // … doubling up to
 	probeAnswer      = time.Second           // … and the time for its answer
 	ageFactor        = 7                     // T_AGE in units of key_rotation_interval
+
+	reassemblyTimeout = 15 * time.Second       // T_REASSEMBLY
+	rekeyTimeout      = 30 * time.Second       // T_REKEY
+	rekeyGap          = time.Second            // T_REKEY_GAP
+	rekeyGapAtServer  = 500 * time.Millisecond // least time between two RekeyInits that arrive
+	rekeyAsk          = 5 * time.Second        // T_REKEY_ASK
+	rekeyAnswer       = 30 * time.Second       // from the first REKEY_REQUEST to KEY_LIMIT
+	exerciseEvery     = 60 * time.Second       // T_EXERCISE
+	retireDelay       = 100 * time.Millisecond // T_RETIRE on a connection
 )
 
 // Constants of the specification: clocks.
@@ -35,6 +44,12 @@ const (
 	MaxPaths             = 4 // paths per session
 	defaultInflight      = 1024
 	inflightBytes        = 32 << 20
+	unackedReplyBytes    = 32 << 20 // of replies kept, at which requests wait
+	messageToServer      = 65536    // B, before a wallet is authenticated
+	messageToClient      = 16777216 // B
+	fragmentBody         = 262144   // B of a body in one frame
+	fragmentLeast        = 512      // B of every fragment but the last
+	partialsMax          = 4        // incomplete messages of one direction
 )
 
 // Defaults of configurable values.
@@ -49,5 +64,7 @@ const (
 // Implementation constants.
 const (
 	outputBudget       = 256 << 10 // B sealed per AppendOutput
-	unsupportedPerTime = time.Second
+	unsolicitedEvery   = time.Second
+	unsolicitedWaiting = 4 << 10 // B of unsolicited Errors that wait for the transport
+	pushBytes          = 1 << 20 // B of messages that wait, above which pushes stop
 )

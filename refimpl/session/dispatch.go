@@ -1,6 +1,8 @@
 package session
 
 import (
+	"slices"
+
 	"github.com/bpci/xtmp/refimpl/wire"
 )
 
@@ -24,18 +26,21 @@ func (s *Session) dispatch(now Now, p *Path, h *wire.Header, plaintext []byte) {
 	if h.Flags.Has(wire.FlagRequiresAck) {
 		switch s.in.status(pro.Mid) {
 		case midBeyond:
+			if h.Type == wire.TypeError { // [XTMP-ERR-031]
+				s.pathLost(now, p, ErrBadFrame)
+				return
+			}
 			s.violation(now, p, "mid is 4096 or more above the lowest that is not complete")
 			return
 		case midKnown:
 			p.ackEventually(now)
 			return
-		case midNew:
-			s.in.complete(pro.Mid)
+		case midNew: // it is complete once its message is
 		}
 	}
 	switch {
 	case h.Type == wire.TypeHandshake || h.Type == wire.TypeHandshakeAck:
-		s.receiveLateHandshake(now, p, h, body)
+		s.receiveLateHandshake(now, p, h, &pro, body)
 	case h.Type == wire.TypeHeartbeat:
 		s.receiveHeartbeat(now, p, body)
 	case h.Type == wire.TypeDisconnect:
@@ -43,13 +48,14 @@ func (s *Session) dispatch(now Now, p *Path, h *wire.Header, plaintext []byte) {
 	case h.Type == wire.TypeAck:
 		s.receiveAck(now, p, body)
 	case h.Type == wire.TypeError:
-		s.receiveError(now, p, h, body)
-	case h.Type.Extension():
+		s.receiveError(now, p, h, &pro, body)
+	case h.Type.Extension(): // [XTMP-TYP-009]
+		s.completeMid(h, &pro)
 		if h.Flags.Has(wire.FlagRequiresAck) {
 			p.ackEventually(now)
 		}
 	default:
-		s.receiveUnknown(now, p, h, &pro, len(body))
+		s.receiveMessage(now, p, h, &pro, body)
 	}
 }
 
@@ -60,7 +66,6 @@ func (s *Session) checkRole(now Now, p *Path, h *wire.Header) bool {
 	reply := h.Flags.Has(wire.FlagReply)
 	switch {
 	case s.role == Client && h.Type == wire.TypeHandshake, // [XTMP-MSG-042]
-		s.role == Client && h.Type == wire.TypeHandshakeAck && reply,        // [XTMP-MSG-043]
 		s.role == Server && h.Type == wire.TypeHandshakeAck,                 // [XTMP-MSG-037]
 		s.role == Server && h.Type > wire.TypeAck && h.Type < 0x80 && reply: // [XTMP-MSG-038]
 		s.violation(now, p, h.Type.String()+" is not for this role to send")
@@ -85,6 +90,9 @@ func (s *Session) firstFrame(now Now, p *Path, h *wire.Header, pro *wire.Prologu
 		p.shut()
 		s.end(now, peerError(&m))
 		return false
+	case h.Type == wire.TypeError: // [XTMP-ERR-031]
+		s.pathLost(now, p, ErrBadFrame)
+		return false
 	}
 	s.unexpected(now, p, "the first frame is not HandshakeDone") // [XTMP-HSK-059]
 	return false
@@ -96,45 +104,91 @@ func (s *Session) unexpected(now Now, p *Path, what string) {
 }
 
 // receiveLateHandshake handles 0x01 at a server and 0x02 at a client, under a
-// path key. A fragment is not searched for an envelope.
-func (s *Session) receiveLateHandshake(now Now, p *Path, h *wire.Header, body []byte) {
+// path key. The mid is new. A message in fragments carries its envelope in
+// index 0 and is judged when it is whole.
+func (s *Session) receiveLateHandshake(now Now, p *Path, h *wire.Header, pro *wire.Prologue, body []byte) {
+	reply := s.role == Client && h.Flags.Has(wire.FlagReply)
+	if reply && !slices.Contains(s.calls.rekeys, pro.ReplyTo) { // [XTMP-MSG-043]
+		s.violation(now, p, "a reply of type 0x02 that answers no RekeyInit")
+		return
+	}
+	c := s.call(p, h, pro, 0)
+	if h.Flags.Has(wire.FlagFragment) {
+		p.ackEventually(now)
+		q, result := s.takeFragment(now, p, h, pro, body, payloadBeforeSession)
+		switch result {
+		case fragmentTaken:
+			return
+		case fragmentWhole:
+			body = q.joined
+		default: // [XTMP-RKY-044]
+			s.violation(now, p, "fragments of "+h.Type.String()+" disagree or are too many")
+			return
+		}
+	}
 	var env wire.Envelope
 	rest, err := wire.ParseStreamEnvelope(body, &env)
+	reliable := h.Flags.Has(wire.FlagRequiresAck)
 	switch {
-	case err != nil && !h.Flags.Has(wire.FlagFragment): // [XTMP-MSG-039]
+	case err != nil: // [XTMP-MSG-039] [XTMP-MSG-044] [XTMP-RKY-039]
 		s.violation(now, p, err.Error())
-	case err == nil && s.role == Client && env.HSType == wire.HSHandshakeDone && h.Flags.Has(wire.FlagRequiresAck):
+	case s.role == Server && env.HSType == wire.HSRekeyInit && !reliable: // [XTMP-RKY-038]
+		s.violation(now, p, "RekeyInit without REQUIRES_ACK")
+	case s.role == Server && env.HSType == wire.HSRekeyInit:
+		s.completeMid(h, pro)
+		if !h.Flags.Has(wire.FlagFragment) {
+			p.ackEventually(now)
+		}
+		s.receiveRekeyInit(now, p, h, c, &env, rest)
+	case reply && env.HSType == wire.HSRekeyResp:
+		s.completeMid(h, pro)
+		s.receiveRekeyResp(now, p, h, pro, &env, rest)
+	case s.role == Client && env.HSType == wire.HSHandshakeDone && reliable && !h.Flags.Has(wire.FlagReply):
+		s.completeMid(h, pro)
 		s.receiveHandshakeDone(now, p, &env, rest)
-	default: // [XTMP-MSG-040]
+	default: // [XTMP-MSG-045] [XTMP-RKY-037] [XTMP-RKY-040]
 		s.unexpected(now, p, "handshake message out of place")
 	}
 }
 
-// receiveUnknown handles types below 0x80 that this endpoint does not know,
-// which so far is every application type. size is that of the body.
-func (s *Session) receiveUnknown(now Now, p *Path, h *wire.Header, pro *wire.Prologue, size int) {
+// receiveUnknown handles types below 0x80 that this endpoint does not know. c and
+// size are those of the message; a mid is complete.
+func (s *Session) receiveUnknown(now Now, p *Path, h *wire.Header, pro *wire.Prologue, c Call, size int) {
 	hasMid := h.Flags.Has(wire.FlagRequiresAck)
 	switch {
 	case h.Flags.Has(wire.FlagStreaming):
 	case s.role == Client && hasMid:
 		s.violation(now, p, "a reliable message of a type below 0x80 that nobody asked for")
 	case s.role == Client:
-	case hasMid && s.state == Closing:
-		s.reply(now, p, pro.Mid, size, &wire.Error{Code: wire.ServerBusy, Text: []byte("closing")})
 	case hasMid:
-		s.reply(now, p, pro.Mid, size, &wire.Error{Code: wire.UnsupportedType, Text: []byte(h.Type.String())})
+		p.ackEventually(now)
+		if s.accepts(now, p, h, pro, c, size) {
+			s.refuseMessage(now, p, h, pro, c, wire.UnsupportedType, h.Type.String())
+		}
 	default:
-		s.unsupportedUnsolicited(now, p, h)
+		s.unsolicited(now, p, h, wire.UnsupportedType)
 	}
 }
 
-// unsupportedUnsolicited says UNSUPPORTED_TYPE outside a reply, at most once a second.
-func (s *Session) unsupportedUnsolicited(now Now, p *Path, h *wire.Header) {
-	if s.unsupported && now.Elapsed-s.unsupportedAt < unsupportedPerTime || len(p.raw) > 0 {
-		return // at most one waits for the transport
+// unsolicited sends an Error of scope 0 outside a reply: a server each code at
+// most once a second, and none while others wait for the transport.
+// [XTMP-MSG-030] [XTMP-MSG-054]
+func (s *Session) unsolicited(now Now, p *Path, h *wire.Header, code wire.Code) {
+	if len(p.raw) > unsolicitedWaiting {
+		return
 	}
-	s.unsupported, s.unsupportedAt = true, now.Elapsed
-	e := wire.Error{Code: wire.UnsupportedType, RefSequence: h.Sequence, Text: []byte(h.Type.String())}
+	e := wire.Error{Code: code, RefSequence: h.Sequence}
+	if s.role == Server {
+		last := &s.unsupportedAt
+		if code == wire.Malformed {
+			last = &s.malformedAt
+		}
+		if *last != 0 && now.Elapsed-*last < unsolicitedEvery || len(p.raw) > 0 {
+			return
+		}
+		*last = max(now.Elapsed, 1)
+		e.Text = []byte(h.Type.String())
+	}
 	p.raw = s.seal(now, p, p.raw, wire.TypeError, 0, nil, e.Append(nil))
 }
 
@@ -156,6 +210,10 @@ func (s *Session) receiveHeartbeat(now Now, p *Path, body []byte) {
 	case wire.RekeyRequest:
 		if s.role == Server {
 			s.violation(now, p, "REKEY_REQUEST from a client")
+			return
+		}
+		if s.rekey == nil || s.rekey.confirmed { // one in flight serves it [XTMP-RKY-012]
+			s.Rekey(now)
 		}
 	case wire.PathResponse: // no challenge of ours is outstanding on a connection
 	default: // unknown kinds count as received and nothing else
@@ -192,7 +250,7 @@ func (s *Session) receiveAck(now Now, p *Path, body []byte) {
 		s.violation(now, p, "Ack of a frame that was not sent")
 		return
 	}
-	s.out.acked(largest)
+	s.out.ack(s.ring, largest)
 }
 
 // peerError is what the peer said.
@@ -200,12 +258,12 @@ func peerError(m *wire.Error) *Error {
 	return &Error{Code: m.Code, Scope: m.Scope, Peer: true, RetryAfter: millis(m.RetryAfterMS), Text: string(m.Text)}
 }
 
-// receiveError handles an Error of the peer. A client has no request unanswered
-// so far, so every reply is one to a mid never sent; since an Error is not
-// answered by an Error, the session then ends in silence.
-func (s *Session) receiveError(now Now, p *Path, h *wire.Header, body []byte) {
+// receiveError handles an Error of the peer. As a reply it ends its call; a
+// reply to a mid that was never sent ends the session in silence, since an Error
+// is not answered by an Error.
+func (s *Session) receiveError(now Now, p *Path, h *wire.Header, pro *wire.Prologue, body []byte) {
 	if h.Flags.Has(wire.FlagReply) {
-		s.pathLost(now, p, ErrBadFrame)
+		s.receiveErrorReply(now, p, h, pro, body)
 		return
 	}
 	var m wire.Error
@@ -221,6 +279,28 @@ func (s *Session) receiveError(now Now, p *Path, h *wire.Header, body []byte) {
 		p.shut()
 		s.end(now, e)
 	}
+}
+
+// receiveErrorReply handles an Error that answers a request. Its scope is
+// ignored; a malformed one leaves its call without a known result.
+func (s *Session) receiveErrorReply(now Now, p *Path, h *wire.Header, pro *wire.Prologue, body []byte) {
+	if pro.ReplyTo == 0 || pro.ReplyTo > s.out.last {
+		s.pathLost(now, p, ErrBadFrame)
+		return
+	}
+	s.completeMid(h, pro)
+	p.ackEventually(now)
+	var m wire.Error
+	e := ErrUnknownResult
+	if m.Parse(body, true) == nil {
+		e = peerError(&m)
+	}
+	if s.rekeying(pro.ReplyTo) { // [XTMP-RKY-043]
+		p.shut()
+		s.end(now, e)
+		return
+	}
+	s.finishCall(now, pro.ReplyTo, Message{Type: h.Type, Err: e})
 }
 
 // violation ends the session with PROTOCOL_VIOLATION because of the frame that

@@ -90,6 +90,13 @@ var (
 	ErrIdle = errors.New("ConnectionFailed: nothing arrived within connection_timeout")
 	// ErrBadFrame is a frame that failed one of the steps 1 to 12.
 	ErrBadFrame = errors.New("InvalidMessageFormat: the peer sent a frame that is refused")
+	// ErrTooLarge is a message above the limit of its receiver; it was not sent.
+	ErrTooLarge = errors.New("InvalidMessageFormat: the message is larger than the peer accepts")
+	// ErrUnknownResult is a call whose reply cannot be read: it may have been executed.
+	ErrUnknownResult error = errors.New("ConnectionFailed: the reply is lost; whether the request was executed is unknown")
+	// ErrNotSent is a call of which nothing was sealed before the session ended: it
+	// was not executed and may be sent again.
+	ErrNotSent = errors.New("ConnectionFailed: the session ended before the request was sent")
 	// ErrClosed is the ordinary end: Disconnect with reason 0 was sent or received.
 	ErrClosed = errors.New("the session is closed")
 )

@@ -14,6 +14,7 @@ const (
 	EventPong                             // an answer to Ping; Token names it
 	EventPeerError                        // an unsolicited Error of scope 0
 	EventClosed                           // the session ended; Err says why
+	EventRekeyed                          // the peer seals under fresh keys; Token is the epoch
 )
 
 // Event is something the caller should know.

@@ -75,7 +75,7 @@ func (s *Session) receiveHandshakeMessage(now Now, p *Path, h *wire.Header, plai
 		s.refuse(now, p, 13, h, err)
 		return
 	}
-	plain := h.Flags&^wire.FlagPriority == wire.FlagEncrypted
+	plain := h.Flags&^(wire.FlagPriority|wire.FlagEncrypted) == 0 // ENCRYPTED was judged with the suite
 	switch {
 	case env.HandshakeID != k.id:
 		s.refuse(now, p, 13, h, errHandshakeID)
@@ -126,13 +126,11 @@ func (s *Session) receiveClear(now Now, p *Path, f []byte, h *wire.Header) {
 // established makes the session ready: root_0, exporter and the keys of path 0
 // come from th3, and the handshake secrets are gone. [XTMP-KEY-003]
 func (s *Session) establishKeys(p *Path, th3 security.Digest) {
+	s.logSecret("CLIENT_HANDSHAKE_TRAFFIC_SECRET", &s.handshake.secrets.Client)
+	s.logSecret("SERVER_HANDSHAKE_TRAFFIC_SECRET", &s.handshake.secrets.Server)
 	s.root, s.exporter = s.handshake.secrets.Complete(th3)
-	c, sv := security.PathSecrets(&s.root, th3)
-	if s.role == Client {
-		p.install(s.suite, s.epoch, &c, &sv)
-	} else {
-		p.install(s.suite, s.epoch, &sv, &c)
-	}
+	p.binder = th3
+	p.keys = *s.epochKeys(p, s.epoch, &s.root)
 }
 
 // draw reads entropy. A source that fails leaves the session without any
@@ -149,3 +147,18 @@ var (
 	errHandshakeID   = &wire.ParseError{What: "envelope", Field: "handshake_id", Reason: "is not that of ClientHello"}
 	errHandshakeType = &wire.ParseError{What: "envelope", Field: "hs_type", Reason: "has no place here"}
 )
+
+// logSecret hands a traffic secret to the key log, if there is one.
+func (s *Session) logSecret(label string, secret *security.Secret) {
+	if s.cfg.KeyLog != nil {
+		s.cfg.KeyLog(label, s.id, secret[:])
+	}
+}
+
+// logPathSecrets does so for the secrets of path 0 in an epoch.
+func (s *Session) logPathSecrets(epoch uint32, c, sv *security.Secret) {
+	if s.cfg.KeyLog != nil {
+		s.logSecret(fmt.Sprintf("CLIENT_PATH_SECRET_0_%d", epoch), c)
+		s.logSecret(fmt.Sprintf("SERVER_PATH_SECRET_0_%d", epoch), sv)
+	}
+}

@@ -12,8 +12,12 @@ import (
 // are sealed here and nowhere else but in the handshake and for final Errors,
 // so a transport that does not call it holds the session's output back.
 //
-// The order: handshake and final frames; answers; Ack; PING; replies.
+// The order: handshake and final frames; answers; Ack; PING; priority messages;
+// others.
 func (s *Session) AppendOutput(now Now, id PathID, dst []byte) []byte {
+	if s.resting() {
+		return dst
+	}
 	p := s.paths[id]
 	dst = p.takeRaw(now, dst)
 	if s.state != Established && s.state != Closing || p.state >= PathDrain {
@@ -31,8 +35,21 @@ func (s *Session) AppendOutput(now Now, id PathID, dst []byte) []byte {
 	if s.ping.wanted {
 		dst = s.appendPing(now, p, dst)
 	}
-	dst = s.appendQueue(now, p, dst)
-	if s.state == Closing && s.out.idle() {
+	if s.exercise != 0 {
+		dst = s.appendExercise(now, p, dst)
+	}
+	if s.askRekey {
+		s.askRekey = false
+		dst = s.seal(now, p, dst, wire.TypeHeartbeat, 0, nil, []byte{byte(wire.RekeyRequest)})
+	}
+	if dst = s.appendQueue(now, p, dst); len(s.held) > 0 {
+		s.executeHeld(now)
+	}
+	if s.blocked && s.queued < pushBytes/2 && s.open() {
+		s.blocked = false
+		s.cfg.Application.Writable(now, s)
+	}
+	if s.state == Closing && s.quiet() {
 		s.disconnect(now, p, wire.NoError)
 	}
 	return p.takeRaw(now, dst) // Disconnect, or an Error because the slot is exhausted
@@ -56,48 +73,33 @@ func (p *Path) takeRaw(now Now, dst []byte) []byte {
 func (s *Session) HasOutput(id PathID) bool {
 	p := s.paths[id]
 	switch {
+	case s.resting():
+		return false
 	case len(p.raw) > 0:
 		return true
 	case s.state != Established && s.state != Closing || p.state >= PathDrain:
 		return false
-	case p.answerLen != [2]uint8{} || s.ping.wanted:
+	case p.answerLen != [2]uint8{} || s.ping.wanted || s.askRekey:
 		return true
 	case s.ackDue(p):
 		return true
-	case len(s.out.queue) > 0 && s.out.room():
+	case s.next() != nil:
 		return true
 	default:
-		return s.state == Closing && s.out.idle()
+		return s.state == Closing && s.quiet()
 	}
 }
 
-// appendQueue seals replies while the mid window and the budget of one call
-// allow.
-func (s *Session) appendQueue(now Now, p *Path, dst []byte) []byte {
-	limit := len(dst) + outputBudget
-	for len(s.out.queue) > 0 && s.out.room() && len(dst) < limit && s.state != Closed {
-		m := s.out.queue[0]
-		s.out.cost -= m.cost
-		if s.out.queue = s.out.queue[1:]; len(s.out.queue) == 0 {
-			s.out.queue = nil
-		}
-		dst = s.appendReliable(now, p, dst, m)
-	}
-	return dst
+// quiet reports whether a closing session owes nothing and is owed nothing.
+func (s *Session) quiet() bool {
+	return s.priority.head == nil && s.ordinary.head == nil && s.out.idle() && s.requests == 0 && len(s.partials) == 0 &&
+		(s.calls == nil || len(s.calls.unanswered) == 0)
 }
 
-// appendReliable gives a message its mid and seals it.
-func (s *Session) appendReliable(now Now, p *Path, dst []byte, m message) []byte {
-	s.out.last++
-	s.out.unacked = append(s.out.unacked, sentMid{mid: s.out.last, sequence: p.keys.send.Next()})
-	pro := wire.Prologue{Mid: s.out.last, ReplyTo: m.replyTo}
-	return s.seal(now, p, dst, m.typ, m.flags, &pro, m.body)
-}
-
-// seal appends one frame under the path key. At the end of the key's budget it
-// ends the session instead.
+// seal appends one control frame under the path key. At the very end of the
+// key's budget it ends the session instead.
 func (s *Session) seal(now Now, p *Path, dst []byte, t wire.MessageType, f wire.Flags, pro *wire.Prologue, body []byte) []byte {
-	if p.keys.send.Spent() && t != wire.TypeError { // [XTMP-NON-017]
+	if p.keys.send.Exhausted() && t != wire.TypeError { // [XTMP-NON-019]
 		s.fail(now, p, &Error{Code: wire.KeyLimit, Scope: wire.ScopeSession}, wire.NoSequence, 0)
 		return dst
 	}
@@ -137,6 +139,7 @@ func (s *Session) ackDue(p *Path) bool {
 // appendAck acknowledges everything received on p.
 func (s *Session) appendAck(now Now, p *Path, dst []byte) []byte {
 	p.ackCount, p.ackLate = 0, false
+	p.ackEpoch++
 	var body [wire.AckSize]byte
 	return s.seal(now, p, dst, wire.TypeAck, 0, nil, wire.AppendStreamAck(body[:0], p.received-1))
 }

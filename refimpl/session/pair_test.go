@@ -19,9 +19,9 @@ const wall = 1_790_000_000_000_000
 
 // openAdmission lets everybody in and counts.
 type openAdmission struct {
-	full                  bool
-	wait                  time.Duration
-	half, settled, memory int
+	full                            bool
+	wait                            time.Duration
+	half, settled, memory, retained int
 }
 
 func (a *openAdmission) Enter(netip.Addr) { a.half++ }
@@ -37,6 +37,11 @@ func (a *openAdmission) Leave(_ netip.Addr, settled bool) {
 	} else {
 		a.half--
 	}
+}
+
+func (a *openAdmission) Retain(_ netip.Addr, n int) bool {
+	a.retained += n
+	return a.retained < 256<<20
 }
 
 func (a *openAdmission) Hold(_ netip.Addr, n int) bool {
@@ -60,6 +65,7 @@ type pair struct {
 	chunk     func(left int) int       // how much is delivered at once; nil: all
 	mangle    func(dir byte, b []byte) // may change what is written; dir is 'c' or 's' for its sender
 	events    map[*Session][]Event
+	rests     bool // both sessions rest whenever they can
 }
 
 func deterministic(seed uint64) *rand.ChaCha8 {
@@ -179,6 +185,9 @@ func (p *pair) collect() {
 				break
 			}
 			p.events[s] = append(p.events[s], e)
+		}
+		if p.rests {
+			s.Rest()
 		}
 	}
 }

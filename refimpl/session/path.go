@@ -10,39 +10,56 @@ import (
 
 // Path is one connection of a session.
 type Path struct {
-	state PathState
-	split frame.Splitter
+	*pathWork // nil while the session rests
+	state     PathState
 
-	keys     pathKeys  // of the epoch in which this endpoint sends
-	pending  *pathKeys // of the next epoch, while a rekey is under way
-	received uint64    // sequence of the next frame to be received; runs on through every epoch
+	binder   security.Digest // what the path's keys are derived from, beside the root
+	keys     pathKeys        // that are in use
+	received uint64          // sequence of the next frame to be received; runs on through every epoch
 
 	anchorStamp uint64 // the peer's wall time at anchorAt, µs
 	anchorAt    time.Duration
 
-	openedAt   time.Duration
 	sentAt     time.Duration // when the last frame was sealed
 	receivedAt time.Duration // when the last authenticated frame arrived
-	frameAt    time.Duration // when the first byte of the incomplete frame arrived
-	drainAt    time.Duration // when the final frame was sealed, then when it was taken
-	taken      bool          // the transport has the final frame
-	drainLeft  int           // bytes that may still be discarded
 
-	ackSince time.Duration // when the oldest REQUIRES_ACK frame arrived that awaits an Ack
-	ackCount int           // how many do
+	ackEpoch   uint32 // number of Acks sent
+	handshaken bool   // a frame under a path key was opened
+	held       int32  // receive memory that Admission knows of
+}
+
+// pathWork is what a path needs only while its session works.
+type pathWork struct {
+	openedAt time.Duration // of a path that is not established
+	pending  *pathKeys     // of the next epoch, until a frame of the peer under it has come
+
+	split   frame.Splitter
+	frameAt time.Duration // when the first byte of the incomplete frame arrived
+
+	drainAt   time.Duration // when the final frame was sealed, then when it was taken
+	taken     bool          // the transport has the final frame
+	drainLeft int           // bytes that may still be discarded
+
+	ackSince time.Duration // when the oldest open frame arrived, or earlier
+	ackCount int           // frames that are open: neither acked nor answered
 	ackLate  bool          // T_ACK has passed
 
-	answer     [2][wire.MaxHeartbeat]byte // pending PONG and PATH_RESPONSE
-	answerLen  [2]uint8                   // 0: none
-	handshaken bool                       // a frame under a path key was opened
-
-	held int32 // receive memory that Admission knows of
+	answer    [2][wire.MaxHeartbeat]byte // pending PONG and PATH_RESPONSE
+	answerLen [2]uint8                   // 0: none
 
 	raw []byte // frames that are ready to be written, before all others
 }
 
-func newPath(now Now) *Path {
-	return &Path{openedAt: now.Elapsed, receivedAt: now.Elapsed, sentAt: now.Elapsed}
+func newPath(b *Buffers, now Now) *Path {
+	p := new(Path)
+	p.begin(b, now)
+	return p
+}
+
+// begin makes p a path that has just been opened.
+func (p *Path) begin(b *Buffers, now Now) {
+	*p = Path{pathWork: b.pathWork(), receivedAt: now.Elapsed, sentAt: now.Elapsed}
+	p.openedAt = now.Elapsed
 }
 
 // pathKeys are the keys of one path in one epoch.
@@ -50,11 +67,6 @@ type pathKeys struct {
 	epoch uint32
 	send  security.Sealer
 	recv  security.Opener
-}
-
-// install gives the path its keys of an epoch.
-func (p *Path) install(suite wire.Suite, epoch uint32, sendSecret, recvSecret *security.Secret) {
-	p.keys = pathKeys{epoch: epoch, send: security.NewSealer(suite, sendSecret), recv: security.NewOpener(suite, recvSecret)}
 }
 
 // opener finds the receiving keys that a frame names, nil if there are none.

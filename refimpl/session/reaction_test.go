@@ -93,10 +93,11 @@ func TestReactions(t *testing.T) {
 		{"reply to a server", Server, 0x10, ra | rep, wire.Prologue{Mid: 1, ReplyTo: 1}, nil, violation},
 		{"HandshakeAck from a client", Server, 2, ra, wire.Prologue{Mid: 1}, envelope(6), violation},
 		{"Handshake from a server", Client, 1, ra, wire.Prologue{Mid: 2}, envelope(32), violation},
-		{"RekeyInit", Server, 1, ra, wire.Prologue{Mid: 1}, envelope(32), unexpected},
+		{"RekeyInit too short", Server, 1, ra, wire.Prologue{Mid: 1}, envelope(32), violation},
 		{"ClientFinish under a path key", Server, 1, 0, wire.Prologue{}, envelope(5), unexpected},
+		{"a good envelope around nothing", Server, 1, 0, wire.Prologue{}, wire.Envelope{HSType: 5}.AppendStream(nil, 0), unexpected},
 		{"bad envelope", Server, 1, 0, wire.Prologue{}, []byte{1}, violation},
-		{"fragment of Handshake", Server, 1, ra | wire.FlagFragment, wire.Prologue{Mid: 1, Count: 2, Index: 1}, []byte{1}, unexpected},
+		{"fragment of Handshake", Server, 1, ra | wire.FlagFragment, wire.Prologue{Mid: 1, Count: 2, Index: 1}, []byte{1}, goesOn},
 		{"second HandshakeDone", Client, 2, ra, wire.Prologue{Mid: 2}, done, unexpected},
 		{"HandshakeDone again, same mid", Client, 2, ra, wire.Prologue{Mid: 1}, envelope(6), goesOn},
 		{"HandshakeDone too short, new mid", Client, 2, ra, wire.Prologue{Mid: 2}, envelope(6), unexpected},
@@ -112,6 +113,7 @@ func TestReactions(t *testing.T) {
 		{"Error of scope 1", Server, 0xfe, 0, wire.Prologue{}, (&wire.Error{Scope: 1}).Append(nil), closes},
 		{"Error of scope 3", Server, 0xfe, 0, wire.Prologue{}, (&wire.Error{Scope: 3}).Append(nil), goesOn},
 		{"Error as reply to a server", Server, 0xfe, ra | rep, wire.Prologue{Mid: 1, ReplyTo: 1}, text(0), closes},
+		{"Error as reply beyond the window", Client, 0xfe, ra | rep, wire.Prologue{Mid: 4098, ReplyTo: 1}, text(0), closes},
 		{"Error as reply nobody asked for", Client, 0xfe, ra | rep, wire.Prologue{Mid: 2, ReplyTo: 7}, text(0), closes},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -128,6 +130,17 @@ func TestReactions(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestErrorIsNeverAnswered puts an Error that is a reply in the place of
+// HandshakeDone. [XTMP-ERR-003] [XTMP-ERR-031]
+func TestErrorIsNeverAnswered(t *testing.T) {
+	p := newPair(t, nil)
+	p.connect()
+	p.established()
+	p.client.paths[0].handshaken = false
+	p.fromServer(wire.TypeError, ra|rep, &wire.Prologue{Mid: 2, ReplyTo: 1}, (&wire.Error{}).Append(nil))
+	closes.judge(t, p.client, p.server)
 }
 
 // TestHeaderReactions alters a good frame in its header, with a correct
@@ -214,8 +227,8 @@ func TestUnsupportedType(t *testing.T) {
 	}
 	p.fromClientOnly(wire.TypeWalletAuth, ra, &wire.Prologue{Mid: 2}, []byte("{}")) // repeated
 	out := p.server.AppendOutput(p.now, 0, nil)
-	if p.server.out.cost != 0 {
-		t.Errorf("%d bytes of requests count as unanswered after their replies", p.server.out.cost)
+	if p.server.requestBytes != 0 {
+		t.Errorf("%d bytes of requests count as unanswered after their replies", p.server.requestBytes)
 	}
 	if got := p.server.out.last - before; got != 3 {
 		t.Fatalf("%d replies to three requests and a repetition", got)
@@ -282,11 +295,11 @@ func TestBodiesInFlight(t *testing.T) {
 	for range inflightBytes / size {
 		request(make([]byte, size))
 	}
-	if last := p.server.out.queue[len(p.server.out.queue)-1]; !isError(t, last, wire.UnsupportedType) {
+	if last := p.server.ordinary.tail; !isError(t, last, wire.UnsupportedType) {
 		t.Error("a request within the limit is not answered as such")
 	}
 	request([]byte{0})
-	if last := p.server.out.queue[len(p.server.out.queue)-1]; !isError(t, last, wire.RateLimited) {
+	if last := p.server.ordinary.tail; !isError(t, last, wire.RateLimited) {
 		t.Error("a request beyond 32 MiB of bodies is not RATE_LIMITED") // [XTMP-MSG-024]
 	}
 	for p.server.State() == Established && mid < midWindow+3*inflightBytes/size {
@@ -299,7 +312,7 @@ func TestBodiesInFlight(t *testing.T) {
 }
 
 // isError reports whether m is an Error with this code.
-func isError(t *testing.T, m message, code wire.Code) bool {
+func isError(t *testing.T, m *message, code wire.Code) bool {
 	t.Helper()
 	var e wire.Error
 	if err := e.Parse(m.body, true); err != nil {

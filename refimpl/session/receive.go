@@ -12,6 +12,7 @@ import (
 // Receive takes bytes that arrived on path p. It may change b, and b's spare
 // capacity, while it runs; it keeps no reference.
 func (s *Session) Receive(now Now, id PathID, b []byte) {
+	s.rise()
 	p := s.paths[id]
 	if p.state >= PathDrain {
 		s.discard(p, len(b))
@@ -21,6 +22,8 @@ func (s *Session) Receive(now Now, id PathID, b []byte) {
 		s.pathLost(now, p, ErrBadFrame)
 		return
 	}
+	s.receiving = true
+	defer func() { s.receiving = false }()
 	hadPartial := p.split.Pending() > 0
 	p.split.Feed(b)
 	for p.state < PathDrain {
@@ -251,6 +254,9 @@ func (s *Session) receiveFrame(now Now, p *Path, f []byte, h *wire.Header) {
 	if err != nil {
 		s.refuse(now, p, 11, h, err)
 		return
+	}
+	if p.pending != nil && opener == &p.pending.recv {
+		s.switched(now, p)
 	}
 	p.received++ // step 12
 	p.receivedAt = now.Elapsed

@@ -1,9 +1,5 @@
 package session
 
-import (
-	"github.com/bpci/xtmp/refimpl/wire"
-)
-
 // midSet is the set of complete mids of one direction: everything up to done,
 // and what the bitmap marks above it. Bit i stands for done + 1 + i.
 type midSet struct {
@@ -68,62 +64,64 @@ func (m *midSet) shift() {
 	}
 }
 
-// message is a reliable message that waits to be sealed.
-type message struct {
-	typ     wire.MessageType
-	flags   wire.Flags
-	replyTo uint64
-	body    []byte
-	cost    int // bytes of the request that it answers
+// window is the sender's view of its own mids: which of them await an Ack.
+type window struct {
+	last    uint64 // last mid sealed
+	done    uint64 // all up to it are acked
+	ackedTo uint64 // highest sequence acked, plus 1
 }
 
-// sentMid is a sealed mid that no Ack has covered yet.
-type sentMid struct{ mid, sequence uint64 }
+// ring is the part of a window that only mids which await an Ack need: for each
+// of done+1 … last, at its place modulo the length, the sequence whose Ack covers
+// it. The length is a power of two.
+type ring []uint64
 
-// outgoing holds an endpoint's own reliable messages.
-type outgoing struct {
-	last    uint64    // last mid sealed
-	unacked []sentMid // ascending; nil if none
-	queue   []message // not sealed yet; nil if none
-	cost    int       // of what the queue answers
-}
+func (r ring) at(mid uint64) *uint64 { return &r[mid&uint64(len(r)-1)] }
+
+// unfinished is the sequence of a mid whose last fragment is not sealed.
+const unfinished = 1<<64 - 1
 
 // room reports whether another mid may be sealed. [XTMP-MSG-013]
-func (o *outgoing) room() bool {
-	return len(o.unacked) == 0 || o.last+1 < o.unacked[0].mid+midWindow
+func (w *window) room() bool { return w.last-w.done < midWindow }
+
+// idle reports whether no mid awaits an Ack.
+func (w *window) idle() bool { return w.last == w.done }
+
+// next takes the next mid.
+func (w *window) next(r *ring) uint64 {
+	if n := len(*r); w.last-w.done == uint64(n) {
+		grown := make(ring, max(2*n, ringLeast))
+		for mid := w.done + 1; mid <= w.last; mid++ {
+			*grown.at(mid) = *r.at(mid)
+		}
+		*r = grown
+	}
+	w.last++
+	*r.at(w.last) = unfinished
+	return w.last
 }
 
-// acked drops what an Ack of everything up to sequence largest covers.
-func (o *outgoing) acked(largest uint64) {
-	n := 0
-	for n < len(o.unacked) && o.unacked[n].sequence <= largest {
-		n++
-	}
-	if o.unacked = o.unacked[n:]; len(o.unacked) == 0 {
-		o.unacked = nil
+// ack notes an Ack of everything up to sequence largest.
+func (w *window) ack(r ring, largest uint64) {
+	w.ackedTo = max(w.ackedTo, largest+1)
+	w.advance(r)
+}
+
+// answered notes that a reply to mid has come, which says more than an Ack.
+// [XTMP-MSG-014]
+func (w *window) answered(r ring, mid uint64) {
+	if mid > w.done {
+		*r.at(mid) = 0
+		w.ackedTo = max(w.ackedTo, 1)
+		w.advance(r)
 	}
 }
 
-// idle reports whether nothing waits to be sealed or acked.
-func (o *outgoing) idle() bool { return len(o.unacked) == 0 && len(o.queue) == 0 }
-
-// reply queues an Error as the reply to request mid, which took cost bytes. A
-// reply that cannot be sealed yet leaves its request unanswered: beyond what a
-// client may have unanswered the reply is RATE_LIMITED, beyond twice that the
-// session ends.
-func (s *Session) reply(now Now, p *Path, mid uint64, cost int, e *wire.Error) {
-	requests, bytes := len(s.out.queue), s.out.cost+cost
-	limit := int(s.cfg.Server.MaxInflight)
-	if requests >= 2*limit || bytes > 2*inflightBytes { // [XTMP-MSG-025]
-		s.violation(now, p, "more than twice what may be unanswered")
-		return
+func (w *window) advance(r ring) {
+	for w.done < w.last && *r.at(w.done + 1) < w.ackedTo {
+		w.done++
 	}
-	if requests >= limit || bytes > inflightBytes { // [XTMP-MSG-024]
-		e = &wire.Error{Code: wire.RateLimited}
-	}
-	e.RefSequence = wire.NoSequence
-	s.out.cost = bytes
-	s.out.queue = append(s.out.queue, message{
-		typ: wire.TypeError, flags: wire.FlagRequiresAck | wire.FlagReply, replyTo: mid, body: e.Append(nil), cost: cost,
-	})
 }
+
+// ringLeast is the least size of a ring.
+const ringLeast = 16

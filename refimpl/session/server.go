@@ -50,9 +50,9 @@ func (s *Session) receiveClientHello(now Now, p *Path, payload []byte) {
 	}
 }
 
-// choose picks identity and suite: the first identity that matches a hint, or
-// any if none does, and that can serve a suite of the client's list; then the
-// first such suite.
+// choose picks identity and suite: of the identities that match a hint, or of
+// all if none does, the first that can serve a suite of the client's list; then
+// the first such suite. [XTMP-TRU-018] [XTMP-TRU-019] [XTMP-TRU-020] [XTMP-TRU-021]
 func (s *Session) choose(hello *wire.ClientHello) (*security.Identity, wire.Suite, bool) {
 	hinted := func(id *security.Identity) bool {
 		f := id.Fingerprint()
@@ -63,21 +63,32 @@ func (s *Session) choose(hello *wire.ClientHello) (*security.Identity, wire.Suit
 		}
 		return false
 	}
-	identity := s.cfg.Server.Identities[0]
+	anyHinted := false
 	for _, id := range s.cfg.Server.Identities {
-		if hinted(id) {
-			identity = id
-			break
-		}
+		anyHinted = anyHinted || hinted(id)
 	}
-	for _, offered := range hello.Suites {
-		for _, enabled := range s.cfg.Suites {
-			if offered == enabled {
-				return identity, offered, true
-			}
+	for _, id := range s.cfg.Server.Identities {
+		if anyHinted && !hinted(id) {
+			continue
+		}
+		if suite, ok := s.serves(id, hello); ok {
+			return id, suite, true
 		}
 	}
 	return nil, 0, false
+}
+
+// serves returns the first suite of the client's list that is enabled and that
+// the identity can serve.
+func (s *Session) serves(id *security.Identity, hello *wire.ClientHello) (wire.Suite, bool) {
+	for _, offered := range hello.Suites {
+		for _, enabled := range s.cfg.Suites {
+			if offered == enabled && id.Serves(offered) {
+				return offered, true
+			}
+		}
+	}
+	return 0, false
 }
 
 // answerHello computes the whole server side of the handshake.
@@ -88,10 +99,11 @@ func (s *Session) answerHello(now Now, p *Path, env *wire.Envelope, hello *wire.
 	if err := s.draw(answer.Random[:]); err != nil {
 		return err
 	}
-	ss, err := security.AnswerShare(s.cfg.Entropy, s.cfg.Server.Encapsulate, hello, &answer)
+	ss, share, err := security.AnswerShare(s.cfg.Entropy, s.cfg.Server.Encapsulate, &hello.KeyShare)
 	if err != nil {
 		return err
 	}
+	answer.KeyShare = share
 	answer.SessionID = s.cfg.Server.NewSessionID()
 	s.id, s.suite = answer.SessionID, suite
 	s.wallZero = now.Wall - micros(now.Elapsed)
@@ -102,6 +114,7 @@ func (s *Session) answerHello(now Now, p *Path, env *wire.Envelope, hello *wire.
 	k.transcript.Add(byte(wire.HSServerHello), answerBody)
 	k.secrets = security.NewHandshake(ss, k.transcript.Sum())
 	clear(ss[:])
+	s.peerInflates = s.cfg.Compression && hello.Flags&wire.HelloDeflate != 0
 	k.recv = security.NewOpener(suite, &k.secrets.Client)
 	arrived := now
 	if s.delayed != nil {
@@ -149,6 +162,10 @@ func (s *Session) buildFlight(k *handshake, id *security.Identity, withKey bool)
 func (s *Session) params() wire.Params {
 	mac := hmac.New(sha256.New, s.cfg.Server.ResetKey[:])
 	mac.Write(binary.BigEndian.AppendUint64([]byte("XTMP/1 reset"), s.id))
+	var policy uint16
+	if s.cfg.Compression {
+		policy |= wire.PolicyDeflate
+	}
 	return wire.Params{
 		MaxPayload:      s.cfg.Server.MaxPayload,
 		IdleTimeoutMS:   uint32(s.cfg.ConnectionTimeout / time.Millisecond),
@@ -157,6 +174,7 @@ func (s *Session) params() wire.Params {
 		ReassemblyBytes: 262144,
 		MaxInflight:     s.cfg.Server.MaxInflight,
 		ResetToken:      [16]byte(mac.Sum(nil)),
+		Policy:          policy,
 	}
 }
 
@@ -184,10 +202,10 @@ func (s *Session) receiveFinish(now Now, p *Path, body []byte) {
 	s.settled = true
 	s.setState(now, Established)
 	// HandshakeDone is sequence 0 and mid 1. [XTMP-HSK-053] [XTMP-HSK-054]
-	p.raw = s.appendReliable(now, p, p.raw, message{
-		typ: wire.TypeHandshakeAck, flags: wire.FlagRequiresAck,
-		body: done.Append(env.AppendStream(nil, wire.HandshakeDoneSize)),
-	})
+	pro := wire.Prologue{Mid: s.out.next(&s.ring)}
+	*s.ring.at(pro.Mid) = 0
+	p.raw = s.seal(now, p, p.raw, wire.TypeHandshakeAck, wire.FlagRequiresAck, &pro,
+		done.Append(env.AppendStream(nil, wire.HandshakeDoneSize)))
 	s.event(Event{Kind: EventEstablished})
 }
 

@@ -24,53 +24,71 @@ type Session struct {
 	paths   [MaxPaths]*Path
 	current PathID // path on which messages are sent by default
 
-	epoch    uint32
-	root     security.Secret // of epoch
+	epoch    uint32          // in which both ends seal, or this end opens and the other seals
+	root     security.Secret // of epoch; of the one before until the rekey is retired
 	exporter security.Secret
+	rotation rotation
 
 	// wallZero is the wall time of the handshake less its monotonic time: own
 	// stamps are wallZero + elapsed, so that steps of the wall clock after the
 	// handshake change nothing.
 	wallZero uint64
 
-	handshake *handshake // until established
-	delayed   *delayed   // server: a first frame that waits for its turn, and when it came
-	source    netip.Addr // server: where the session came from
-	settled   bool       // server: Admission counts an established session
+	source  netip.Addr // server: where the session came from
+	settled bool       // server: Admission counts an established session
 
 	// What holds in this session: announced by the server.
-	idleTimeout time.Duration // T_IDLE
-	ageLimit    time.Duration // T_AGE
+	idleTimeout  time.Duration // T_IDLE
+	ageLimit     time.Duration // T_AGE
+	peerInflates bool          // the peer announced that it accepts DEFLATE
 
 	in  midSet   // complete mids of the peer
-	out outgoing // own reliable messages
+	out outgoing // own messages
 
 	establishedAt time.Duration
-	closingSince  time.Duration
-	unsupportedAt time.Duration // when the last unsolicited UNSUPPORTED_TYPE went out
-	unsupported   bool          // whether one ever did
+	unsupportedAt time.Duration // when the last unsolicited UNSUPPORTED_TYPE went out, 0 for never
+	malformedAt   time.Duration // likewise MALFORMED
 
-	ping   pinger
-	events []Event
-	err    error
+	*work        // nil while the session rests
+	calls *calls // client, else nil
+
+	ping      pinger
+	exercised time.Duration // when the last exercising frame went out, 0 for never
+
+	// Owner is the caller's name for the session; the session does not use it.
+	Owner uint32
+
+	seat *seat // server: where the session is
 }
 
 // NewServer returns a session that awaits a ClientHello on its first path.
 // cfg has been validated for role Server. source is the peer's address.
 func NewServer(cfg *Config, now Now, source netip.Addr) *Session {
-	s := &Session{
-		cfg: cfg, role: Server, state: Start, source: source,
+	seat := cfg.Buffers.seat()
+	s := &seat.session
+	*s = Session{
+		seat: seat, cfg: cfg, role: Server, state: Start, source: source,
 		idleTimeout: cfg.ConnectionTimeout, ageLimit: ageFactor * min(cfg.KeyRotationInterval, rotationMax),
 	}
 	cfg.Server.Admission.Enter(source)
-	s.paths[0] = newPath(now)
+	s.work = cfg.Buffers.work()
+	s.paths[0] = &seat.path
+	s.paths[0].begin(cfg.Buffers, now)
 	return s
+}
+
+// Recycle gives the memory of a server's session to the next one. Nobody may hold
+// the session, or a path of it, any more.
+func (s *Session) Recycle() {
+	if s.seat != nil {
+		s.cfg.Buffers.vacate(s)
+	}
 }
 
 // NewClient returns an idle client session; Open starts it. cfg has been
 // validated for role Client.
 func NewClient(cfg *Config) *Session {
-	return &Session{cfg: cfg, role: Client, state: Idle}
+	return &Session{cfg: cfg, role: Client, state: Idle, work: cfg.Buffers.work(), calls: new(calls)}
 }
 
 // ID returns the session_id, 0 before the server has chosen one.
@@ -80,11 +98,19 @@ func (s *Session) ID() uint64 { return s.id }
 func (s *Session) State() State { return s.state }
 
 // Err returns why the session ended, nil while it lives.
-func (s *Session) Err() error { return s.err }
+func (s *Session) Err() error {
+	if s.resting() {
+		return nil
+	}
+	return s.err
+}
+
+// Source returns where a server's session came from.
+func (s *Session) Source() netip.Addr { return s.source }
 
 // NextEvent returns the next event, if any.
 func (s *Session) NextEvent() (Event, bool) {
-	if len(s.events) == 0 {
+	if s.work == nil || len(s.events) == 0 {
 		return Event{}, false
 	}
 	e := s.events[0]
@@ -119,6 +145,7 @@ func (s *Session) Fate(p PathID) Fate {
 
 // Lost says that the connection of path p ended: end of stream or an error.
 func (s *Session) Lost(now Now, p PathID) {
+	s.rise()
 	if s.state == Hello {
 		s.pathLost(now, s.paths[p], ErrRefused)
 		return
@@ -146,11 +173,15 @@ func (s *Session) end(now Now, why error) {
 	s.err = why
 	s.event(Event{Kind: EventClosed, Err: why})
 	s.root, s.exporter = security.Secret{}, security.Secret{}
+	if s.rekey != nil {
+		*s.rekey = rekey{}
+		s.rekey = nil
+	}
 	if s.handshake != nil {
 		s.handshake.erase()
 		s.handshake = nil
 	}
-	s.out, s.in = outgoing{}, midSet{}
+	s.eraseMessages(now)
 	for _, p := range s.paths {
 		if p != nil {
 			p.erase()
@@ -159,6 +190,33 @@ func (s *Session) end(now Now, why error) {
 	if s.role == Server { // [XTMP-LIM-010]
 		s.hold()
 		s.cfg.Server.Admission.Leave(s.source, s.settled)
+	}
+}
+
+// eraseMessages forgets what waits in either direction. The calls of a client
+// have no result any more.
+func (s *Session) eraseMessages(now Now) {
+	for _, q := range s.partials {
+		s.unreserve(q)
+	}
+	if s.retained != 0 {
+		s.cfg.Server.Admission.Retain(s.source, -s.retained)
+	}
+	for _, q := range []*queue{&s.priority, &s.ordinary} {
+		for m := q.head; m != nil; m = q.head {
+			q.pop()
+			s.notSent(now, m)
+			s.cfg.Buffers.release(m)
+		}
+	}
+	s.out, s.in = outgoing{}, midSet{}
+	s.partials, s.held, s.queued, s.ring = nil, nil, 0, nil
+	s.requests, s.requestBytes, s.retained = 0, 0, 0
+	if s.calls != nil {
+		s.calls.unanswered = nil
+	}
+	if s.cfg.Application != nil {
+		s.cfg.Application.Ended(s)
 	}
 }
 

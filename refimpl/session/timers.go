@@ -48,6 +48,9 @@ func (s *Session) pathDeadline(p *Path) time.Duration {
 		return p.openedAt + s.cfg.Client.ConnectTimeout
 	}
 	d := p.receivedAt + s.idleTimeout
+	if s.resting() {
+		return min(d, s.pingAt(p), s.rekeyDue(p))
+	}
 	if p.split.Pending() > 0 {
 		d = min(d, p.frameAt+frameTimeout)
 	}
@@ -57,7 +60,7 @@ func (s *Session) pathDeadline(p *Path) time.Duration {
 	if s.state == Established && !s.ping.wanted {
 		d = min(d, s.pingAt(p))
 	}
-	return d
+	return min(d, s.staleAt(), s.rekeyDue(p))
 }
 
 // pingAt is when a PING is due on a silent path: a client after
@@ -65,13 +68,18 @@ func (s *Session) pathDeadline(p *Path) time.Duration {
 // hearing and then once per interval. [XTMP-HBT-018] [XTMP-HBT-022]
 func (s *Session) pingAt(p *Path) time.Duration {
 	if s.role == Client {
-		return p.sentAt + min(s.cfg.HeartbeatInterval, s.idleTimeout/missedIntervals)
+		at := p.sentAt + min(s.cfg.HeartbeatInterval, s.idleTimeout/missedIntervals)
+		if len(s.calls.unanswered) > 0 {
+			at = min(at, s.calls.probe.at(p))
+		}
+		return at
 	}
 	return max(p.receivedAt+missedIntervals*s.cfg.HeartbeatInterval, p.sentAt+s.cfg.HeartbeatInterval)
 }
 
 // Advance does what is due at now.
 func (s *Session) Advance(now Now) {
+	s.rise()
 	for _, p := range s.paths {
 		if p != nil {
 			s.advancePath(now, p)
@@ -109,6 +117,8 @@ func (s *Session) advancePath(now Now, p *Path) {
 		s.pathLost(now, p, ErrIdle)
 	case p.split.Pending() > 0 && now.Elapsed >= p.frameAt+frameTimeout:
 		s.pathLost(now, p, ErrBadFrame)
+	case now.Elapsed >= s.staleAt(): // [XTMP-FRG-019]
+		s.pathLost(now, p, ErrBadFrame)
 	default:
 		if now.Elapsed >= p.receivedAt+missedIntervals*s.cfg.HeartbeatInterval && p.state == PathLive {
 			p.state = PathSuspect
@@ -116,9 +126,17 @@ func (s *Session) advancePath(now Now, p *Path) {
 		if p.ackCount > 0 && now.Elapsed >= p.ackSince+ackDelay {
 			p.ackLate = true
 		}
-		if s.state == Established && now.Elapsed >= s.pingAt(p) {
+		if s.calls != nil && s.calls.probe.unheeded(now, p) && p.state == PathLive {
+			p.state = PathSuspect
+		}
+		if s.state == Established && !s.ping.wanted && now.Elapsed >= s.pingAt(p) {
+			if s.calls != nil {
+				s.calls.probe.sent(now)
+			}
+			s.maybeExercise(now)
 			s.Ping()
 		}
+		s.rotate(now, p)
 	}
 }
 
@@ -126,6 +144,7 @@ func (s *Session) advancePath(now Now, p *Path) {
 // for up to 5 s, then Disconnect. A session that is not established ends at
 // once and in silence.
 func (s *Session) Close(now Now) {
+	s.rise()
 	switch s.state {
 	case Established:
 		s.closingSince = now.Elapsed

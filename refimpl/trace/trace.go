@@ -23,6 +23,7 @@ const (
 	FrameSent
 	StateChanged // State is the new state
 	PathClosed
+	Rekeyed // both ends have the keys of epoch Sequence
 )
 
 // String returns the name of the kind, in the manner of qlog.
@@ -38,6 +39,8 @@ func (k Kind) String() string {
 		return "state_changed"
 	case PathClosed:
 		return "path_closed"
+	case Rekeyed:
+		return "key_updated"
 	default:
 		return fmt.Sprintf("kind %d", uint8(k))
 	}
@@ -52,7 +55,7 @@ type Event struct {
 	Path      uint8
 	Flags     uint16
 	SessionID uint64
-	Sequence  uint64
+	Sequence  uint64 // of a frame; in Rekeyed the epoch
 	Size      int    // whole frame, bytes
 	State     string // in StateChanged
 	Reason    string // in FrameRefused and PathClosed
@@ -66,6 +69,8 @@ func (e Event) String() string {
 		return s + " state=" + e.State
 	case PathClosed:
 		return s + " reason=" + e.Reason
+	case Rekeyed:
+		return s + fmt.Sprintf(" epoch=%d", e.Sequence)
 	case FrameReceived, FrameSent:
 	case FrameRefused:
 		s += fmt.Sprintf(" step=%d reason=%q", e.Step, e.Reason)

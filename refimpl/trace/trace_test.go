@@ -17,6 +17,7 @@ func TestString(t *testing.T) {
 		{Event{Kind: FrameSent, Type: 0x10, Flags: 3, Size: 96}, `0s frame_sent session=0 path=0 type=10 flags=0003 seq=0 size=96`},
 		{Event{Kind: StateChanged, State: "half"}, `0s state_changed session=0 path=0 state=half`},
 		{Event{Kind: PathClosed, Path: 1, Reason: "lost"}, `0s path_closed session=0 path=1 reason=lost`},
+		{Event{Kind: Rekeyed, Sequence: 5}, `0s key_updated session=0 path=0 epoch=5`},
 		{Event{Kind: 99}, `0s kind 99 session=0 path=0 type=00 flags=0000 seq=0 size=0`},
 	} {
 		if got := c.event.String(); got != c.want {

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/bpci/xtmp/refimpl/clock"
 	"github.com/bpci/xtmp/refimpl/session"
 )
 
@@ -38,9 +39,10 @@ func (l *loop) listen(fd int) error {
 }
 
 // accept takes waiting connections and deals them out in turn.
-func (l *loop) accept(now session.Now) {
+func (l *loop) accept() {
 	for range acceptBatch {
 		fd, address, err := unix.Accept4(l.server.listener, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+		now := clock.Now()
 		switch {
 		case err == nil:
 			l.deal(now, fd, source(address))
@@ -92,7 +94,8 @@ func (l *loop) adopt(now session.Now, fd int, source netip.Addr) {
 		l.release(fd, source)
 		return
 	}
-	c := &conn{fd: fd, id: id, source: source}
+	c := l.seat()
+	*c = conn{fd: fd, id: id, asked: unix.EPOLLIN}
 	for fd >= len(l.conns) {
 		l.conns = append(l.conns, nil)
 	}

@@ -43,6 +43,13 @@ func (a *admission) Enter(source netip.Addr) {
 	a.limiter.Enter(source)
 }
 
+// Retain implements session.Admission.
+func (a *admission) Retain(source netip.Addr, n int) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.limiter.Retain(source, n)
+}
+
 // Pace implements session.Admission.
 func (a *admission) Pace(now time.Duration, source netip.Addr) time.Duration {
 	a.mu.Lock()

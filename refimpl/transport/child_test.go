@@ -5,6 +5,7 @@ package transport
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -109,6 +110,7 @@ func childServe() error {
 		return err
 	}
 	cfg.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
+	cfg.Probe = true
 	s, err := Listen(context.Background(), "127.0.0.1:0", cfg)
 	if err != nil {
 		return err
@@ -135,6 +137,13 @@ func childServe() error {
 		case "squeeze":
 			err = r.squeeze()
 			fmt.Println("ok")
+		case "gone": // waits until every connection is, and says what the loop did
+			for s.Connections() > 0 {
+				r.on(s.loops[0], func() {})
+			}
+			var text []byte
+			text, err = json.Marshal(s.Metrics().Loops[0])
+			fmt.Println(string(text))
 		case "cpu":
 			var use syscall.Rusage
 			err = syscall.Getrusage(syscall.RUSAGE_SELF, &use)

@@ -90,7 +90,7 @@ func TestPingsWithoutReading(t *testing.T) {
 	for _, l := range r.loops {
 		r.on(l, func() {
 			for _, c := range l.conns {
-				if c != nil && c.waits {
+				if c != nil && c.asked&syscall.EPOLLOUT != 0 {
 					t.Error("the loop still asks whether a connection can be written")
 				}
 			}

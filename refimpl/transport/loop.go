@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -16,14 +15,16 @@ import (
 
 	"github.com/bpci/xtmp/refimpl/clock"
 	"github.com/bpci/xtmp/refimpl/endpoint"
+	"github.com/bpci/xtmp/refimpl/handler"
 	"github.com/bpci/xtmp/refimpl/session"
 	"github.com/bpci/xtmp/refimpl/wire"
 )
 
 // Implementation constants.
 const (
-	readBuffer = 256 << 10 // B read from one connection per wake-up
-	eventBatch = 256       // epoll events per wake-up
+	readBuffer  = 256 << 10 // B read from one connection per wake-up
+	writeBuffer = 544 << 10 // B that one output of an endpoint takes at most, about: 256 KiB and a frame
+	eventBatch  = 256       // epoll events per wake-up
 
 	// waitMax bounds one wait. The kernel's timeouts stand still while the
 	// machine sleeps and elapsed time does not: after a suspend a timer is late
@@ -35,18 +36,24 @@ const (
 type loop struct {
 	server   *Server
 	endpoint *endpoint.Endpoint
-	poll     int // epoll descriptor
-	wake     int // eventfd that ends a wait
+	router   *handler.Router // its application
+	poll     int             // epoll descriptor
+	wake     int             // eventfd that ends a wait
 	log      *slog.Logger
 
 	conns    []*conn           // by descriptor
+	seats    []*conn           // free
+	gone     []*conn           // closed in this wake-up
 	byID     []*conn           // by ConnID
 	in       []byte            // shared by all connections
 	out      []byte            // likewise
 	events   []unix.EpollEvent // of one wake-up
+	turn     uint64            // number of this wake-up
 	writable []*conn           // that this wake-up reported as writable
-	open     atomic.Int64
-	ending   time.Duration // when a shutdown gives up; 0: none under way
+	more     []*conn           // that had more to send than the last wake-up took
+	held     []*conn           // whose session is over and whose last frame is not
+	ending   time.Duration     // when a shutdown gives up; 0: none under way
+	counters
 
 	// What only the loop that accepts uses.
 	accepts    bool          // it is this one
@@ -55,24 +62,69 @@ type loop struct {
 	resume     time.Duration // when a paused listener is registered again; 0: not paused
 	complained time.Duration // when the last warning about cut connections was logged; 0: never
 
-	mu    sync.Mutex
-	inbox []func(session.Now) // posted by other goroutines
+	mu     sync.Mutex
+	inbox  []func(session.Now) // posted by other goroutines
+	closed bool                // nothing is posted any more
+}
+
+// counters are written by the loop and read by anybody.
+type counters struct {
+	open                                            atomic.Int64
+	wakeUps, reads, writes, bytesRead, bytesWritten atomic.Uint64
+}
+
+func (c *counters) metrics() LoopMetrics {
+	return LoopMetrics{
+		Connections: int(c.open.Load()), WakeUps: c.wakeUps.Load(), Reads: c.reads.Load(), Writes: c.writes.Load(),
+		BytesRead: c.bytesRead.Load(), BytesWritten: c.bytesWritten.Load(),
+	}
 }
 
 // conn is one connection of a loop.
 type conn struct {
 	fd      int
-	id      endpoint.ConnID
-	source  netip.Addr
 	pending []byte // accepted from the endpoint, not yet by the socket; nil if none
-	waits   bool   // EPOLLOUT is asked for
+	turn    uint64 // wake-up of the last write
+	last    *last  // the socket has not taken the last frame at once
+	id      endpoint.ConnID
+	asked   uint32 // events that epoll reports
+	queued  bool   // in loop.more
 	ended   bool   // the sending direction is shut down
+}
+
+// seatBlock is the number of conns that are made at once.
+const seatBlock = 64
+
+// seat returns a conn that is free. Conns come in blocks and are used again, so
+// that what lives long is not scattered among the garbage of handshakes.
+func (l *loop) seat() *conn {
+	if len(l.seats) == 0 {
+		block := make([]conn, seatBlock)
+		for i := range block {
+			l.seats = append(l.seats, &block[i])
+		}
+	}
+	last := len(l.seats) - 1
+	c := l.seats[last]
+	l.seats = l.seats[:last]
+	return c
+}
+
+// vacate takes back the conns that were closed in this wake-up.
+func (l *loop) vacate() {
+	for _, c := range l.gone {
+		*c = conn{}
+		l.seats = append(l.seats, c)
+	}
+	clear(l.gone)
+	l.gone = l.gone[:0]
 }
 
 func newLoop(s *Server, index int, cfg endpoint.Config) (*loop, error) {
 	l := &loop{
 		server: s, log: s.cfg.Log.With("loop", index), poll: -1, wake: -1, spare: -1,
 		in:     make([]byte, readBuffer, readBuffer+wire.TagSize),
+		out:    make([]byte, 0, writeBuffer),
 		events: make([]unix.EpollEvent, eventBatch),
 	}
 	if err := l.prepare(cfg); err != nil {
@@ -83,6 +135,8 @@ func newLoop(s *Server, index int, cfg endpoint.Config) (*loop, error) {
 }
 
 func (l *loop) prepare(cfg endpoint.Config) (err error) {
+	l.router = handler.NewRouter(l.server.cfg.Probe, l.server.pools.types()...)
+	cfg.Application = l.router
 	if l.endpoint, err = endpoint.New(cfg); err != nil {
 		return err
 	}
@@ -100,12 +154,17 @@ func (l *loop) watch(fd int, events uint32, op int) error {
 	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(l.poll, op, fd, &unix.EpollEvent{Events: events, Fd: int32(fd)}))
 }
 
-// post runs f on the loop, soon.
+// post runs f on the loop, soon, unless that has ended.
 func (l *loop) post(f func(session.Now)) {
 	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return
+	}
 	l.inbox = append(l.inbox, f)
-	l.mu.Unlock()
-	_, _ = unix.Write(l.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+	if len(l.inbox) == 1 { // it is awake already for those before
+		_, _ = unix.Write(l.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+	}
 }
 
 // run is the loop. It ends when a shutdown has drained the endpoint.
@@ -115,13 +174,21 @@ func (l *loop) run() error {
 		if err != nil && !errors.Is(err, unix.EINTR) {
 			return os.NewSyscallError("epoll_wait", err)
 		}
-		now := clock.Now()
+		l.turn++
+		l.wakeUps.Add(1)
 		for _, e := range l.events[:max(n, 0)] {
-			l.handle(now, e)
+			l.handle(e)
 		}
+		now := clock.Now()
 		l.endpoint.Advance(now)
+		l.submit(now)
 		l.flush(now)
+		for l.submit(now) { // what went out lets requests that waited go on
+			l.flush(now)
+		}
+		l.giveUp(now)
 		l.report()
+		l.vacate()
 		if l.resume != 0 && now.Elapsed >= l.resume {
 			l.resumeAccept()
 		}
@@ -133,8 +200,11 @@ func (l *loop) run() error {
 
 // timeout is how long the loop may sleep, in milliseconds, rounded up.
 func (l *loop) timeout() int {
+	if len(l.more) > 0 {
+		return 0
+	}
 	next, ok := l.endpoint.Deadline()
-	for _, d := range [...]time.Duration{l.resume, l.ending} {
+	for _, d := range [...]time.Duration{l.resume, l.ending, l.nextGiveUp()} {
 		if d != 0 && (!ok || d < next) {
 			next, ok = d, true
 		}
@@ -146,28 +216,30 @@ func (l *loop) timeout() int {
 	return int((wait + time.Millisecond - 1) / time.Millisecond)
 }
 
-func (l *loop) handle(now session.Now, e unix.EpollEvent) {
+// handle takes what one event brings. The time is read after the bytes, so that no
+// timer that they start is early. [XTMP-TMR-003]
+func (l *loop) handle(e unix.EpollEvent) {
 	fd := int(e.Fd)
 	switch {
 	case fd == l.wake:
-		l.drainInbox(now)
+		l.drainInbox()
 		return
 	case l.accepts && fd == l.server.listener:
-		l.accept(now)
+		l.accept()
 		return
 	case fd >= len(l.conns) || l.conns[fd] == nil:
 		return // closed earlier in this batch
 	}
 	c := l.conns[fd]
 	if e.Events&(unix.EPOLLIN|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
-		l.read(now, c)
+		l.read(c)
 	}
 	if e.Events&unix.EPOLLOUT != 0 && l.conns[fd] == c {
 		l.writable = append(l.writable, c) // after all is read, with what that adds
 	}
 }
 
-func (l *loop) drainInbox(now session.Now) {
+func (l *loop) drainInbox() {
 	var count [8]byte
 	_, _ = unix.Read(l.wake, count[:])
 	l.mu.Lock()
@@ -175,16 +247,25 @@ func (l *loop) drainInbox(now session.Now) {
 	l.inbox = nil
 	l.mu.Unlock()
 	for _, f := range inbox {
-		f(now)
+		f(clock.Now())
 	}
 }
 
 // read takes what one connection has, at most one buffer per wake-up so that
 // no connection starves the others.
-func (l *loop) read(now session.Now, c *conn) {
+func (l *loop) read(c *conn) {
 	n, err := unix.Read(c.fd, l.in)
+	now := clock.Now()
+	l.reads.Add(1)
 	switch {
 	case err != nil && (errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR)):
+		return
+	case err == nil && n > 0:
+		l.bytesRead.Add(uint64(n))
+	}
+	switch {
+	case c.last != nil:
+		l.discard(now, c, n, err)
 	case err != nil || n == 0:
 		l.lose(now, c)
 	default:
@@ -192,102 +273,16 @@ func (l *loop) read(now session.Now, c *conn) {
 	}
 }
 
-// flush writes what endpoints have to send: one write per connection, unless a
-// connection has more than one buffer.
-func (l *loop) flush(now session.Now) {
-	for _, c := range l.writable {
-		if l.conns[c.fd] == c {
-			l.write(now, c)
-		}
-	}
-	clear(l.writable)
-	l.writable = l.writable[:0]
-	for {
-		id, ok := l.endpoint.NextOutput()
-		if !ok {
-			return
-		}
-		switch c := l.byID[id]; {
-		case l.endpoint.Fate(id) == session.Shut: // whatever is still pending
-			l.lose(now, c)
-		case len(c.pending) == 0:
-			l.write(now, c)
-		}
-	}
-}
-
-// write sends what is pending, then what the endpoint has, until the socket
-// takes no more; then it lets the connection meet its fate.
-func (l *loop) write(now session.Now, c *conn) {
-	fate := l.endpoint.Fate(c.id)
-	for {
-		out := c.pending
-		if len(out) == 0 {
-			l.out, fate = l.endpoint.AppendOutput(now, c.id, l.out[:0])
-			out = l.out
-		}
-		if len(out) == 0 {
-			break
-		}
-		n, err := unix.Write(c.fd, out)
-		switch {
-		case err == nil:
-			out = out[n:]
-		case !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EINTR):
-			l.lose(now, c)
-			return
-		}
-		if len(out) > 0 {
-			l.keep(now, c, out)
-			return
-		}
-		c.pending = nil
-	}
-	switch {
-	case !l.await(now, c, false):
-	case fate == session.Drain && !c.ended:
-		c.ended = true
-		_ = unix.Shutdown(c.fd, unix.SHUT_WR)
-	case fate == session.Shut:
-		l.lose(now, c)
-	}
-}
-
-// keep holds what the socket of c does not take until epoll says that it does.
-func (l *loop) keep(now session.Now, c *conn, rest []byte) {
-	if len(c.pending) > 0 {
-		c.pending = rest // of itself
-	} else {
-		c.pending = append([]byte(nil), rest...)
-	}
-	l.await(now, c, true)
-}
-
-// await asks epoll to report, or no longer to report, that c can be written. It
-// reports false if c is lost.
-func (l *loop) await(now session.Now, c *conn, writable bool) bool {
-	if c.waits == writable {
-		return true
-	}
-	c.waits = writable
-	events := uint32(unix.EPOLLIN)
-	if writable {
-		events |= unix.EPOLLOUT
-	}
-	if err := l.watch(c.fd, events, unix.EPOLL_CTL_MOD); err != nil {
-		l.log.Error("a connection is dropped", slog.Any("error", err))
-		l.lose(now, c)
-		return false
-	}
-	return true
-}
-
 // lose tells the endpoint that the connection is gone and closes its descriptor.
 func (l *loop) lose(now session.Now, c *conn) {
+	source := l.endpoint.Source(c.id)
 	l.endpoint.Lost(now, c.id)
 	l.conns[c.fd] = nil
 	l.byID[c.id] = nil
-	l.release(c.fd, c.source)
+	if c.last == nil && !c.queued { // else a list knows it yet, and it is left to the collector
+		l.gone = append(l.gone, c)
+	}
+	l.release(c.fd, source)
 }
 
 // report passes on what sessions have to say.
@@ -307,6 +302,8 @@ func (l *loop) report() {
 			l.log.Debug("session closed", "session_id", e.Session.ID(), "reason", e.Err)
 		case session.EventPeerError:
 			l.log.Debug("peer reports an error", "session_id", e.Session.ID(), "error", e.Err)
+		case session.EventRekeyed:
+			l.log.Debug("session has fresh keys", "session_id", e.Session.ID(), "epoch", e.Token)
 		case session.EventPong:
 		}
 	}
@@ -327,8 +324,11 @@ func (l *loop) shutdown(now session.Now) {
 // close releases every descriptor of the loop, which runs no more.
 func (l *loop) close() {
 	if l.wake >= 0 {
-		l.drainInbox(clock.Now()) // connections that were dealt to it too late
+		l.drainInbox() // connections that were dealt to it too late
 	}
+	l.mu.Lock()
+	l.closed = true // a handler may still run
+	l.mu.Unlock()
 	for _, c := range l.conns {
 		if c != nil {
 			_ = unix.Close(c.fd)

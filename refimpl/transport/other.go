@@ -7,6 +7,8 @@ import (
 	"errors"
 	"net/netip"
 	"runtime"
+
+	"github.com/bpci/xtmp/refimpl/security"
 )
 
 // Server cannot exist on this system.
@@ -25,3 +27,14 @@ func (*Server) Serve(context.Context) error { return errors.ErrUnsupported }
 
 // Connections returns 0.
 func (*Server) Connections() int { return 0 }
+
+// Metrics returns nothing.
+func (*Server) Metrics() Metrics { return Metrics{} }
+
+// Rekey does nothing.
+func (*Server) Rekey() {}
+
+// SetIdentities fails.
+func (*Server) SetIdentities(context.Context, []*security.Identity) error {
+	return errors.ErrUnsupported
+}

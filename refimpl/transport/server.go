@@ -12,10 +12,13 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/bpci/xtmp/refimpl/endpoint"
+	"github.com/bpci/xtmp/refimpl/security"
+	"github.com/bpci/xtmp/refimpl/session"
 )
 
 // Server serves XTMP on one TCP address.
@@ -25,7 +28,9 @@ type Server struct {
 	addr      netip.AddrPort
 	loops     []*loop
 	admission *admission
+	pools     *pools
 	served    atomic.Bool
+	ended     chan struct{} // closed when Serve returns
 }
 
 // Listen binds a TCP address, host:port, and prepares the loops. The error of a
@@ -38,7 +43,13 @@ func Listen(ctx context.Context, address string, cfg Config) (*Server, error) {
 	if cfg.Loops > 256 {
 		return nil, errors.New("xtmp: more than 256 event loops")
 	}
-	s := &Server{cfg: cfg, listener: -1, admission: newAdmission(cfg.Limits, cfg.MaxConnections)}
+	s := &Server{
+		cfg: cfg, listener: -1, admission: newAdmission(cfg.Limits, cfg.MaxConnections), ended: make(chan struct{}),
+	}
+	var err error
+	if s.pools, err = newPools(&cfg); err != nil {
+		return nil, err
+	}
 	s.cfg.Session.Server.Admission = s.admission
 	if err := s.prepare(ctx, address); err != nil {
 		s.close()
@@ -91,13 +102,18 @@ func (s *Server) bind(ctx context.Context, address string) error {
 // Addr returns the address that is bound.
 func (s *Server) Addr() netip.AddrPort { return s.addr }
 
-// Serve runs the loops until ctx is done, then refuses connections and closes
-// every session in order: at most about twelve seconds. It returns nil after an
-// orderly end. It can be called once, and releases everything.
+// Serve runs the loops until ctx is done, then refuses connections, closes every
+// session in order and lets handlers finish: at most about twelve seconds. It
+// returns nil after an orderly end. It can be called once, and releases everything
+// but what a handler holds that does not end.
 func (s *Server) Serve(ctx context.Context) error {
 	if s.served.Swap(true) {
 		return errors.New("xtmp: Serve was called before")
 	}
+	defer close(s.ended)
+	awaited, forsake := context.WithCancel(context.WithoutCancel(ctx))
+	defer forsake()
+	s.pools.start(awaited)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	errs := make([]error, len(s.loops))
@@ -108,15 +124,51 @@ func (s *Server) Serve(ctx context.Context) error {
 			errs[i] = l.run()
 		})
 	}
+	var limit time.Time
 	wg.Go(func() {
 		<-ctx.Done()
+		limit = time.Now().Add(drainTimeout)
 		for _, l := range s.loops {
 			l.post(l.shutdown)
 		}
 	})
 	wg.Wait()
+	forsake()
+	if left := s.pools.stop(time.Until(limit)); left > 0 {
+		s.cfg.Log.Warn("handlers still run: their requests get no reply", "handlers", left)
+	}
 	s.close()
 	return errors.Join(errs...)
+}
+
+// Rekey asks every client for fresh keys.
+func (s *Server) Rekey() {
+	for _, l := range s.loops {
+		l.post(func(now session.Now) { l.endpoint.Rekey(now) })
+	}
+}
+
+// SetIdentities replaces the server's identities for the handshakes to come, on
+// every loop; sessions stay as they are. It returns when that is done. It fails,
+// and changes nothing, if the suites cannot be served with them.
+func (s *Server) SetIdentities(ctx context.Context, ids []*security.Identity) error {
+	errs := make(chan error, len(s.loops))
+	for _, l := range s.loops {
+		l.post(func(session.Now) { errs <- l.endpoint.SetIdentities(ids) })
+	}
+	for range s.loops {
+		select {
+		case err := <-errs:
+			if err != nil {
+				return err // each loop says the same
+			}
+		case <-s.ended:
+			return errors.New("xtmp: the server has stopped")
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 // Connections returns the number of connections, whatever their state.
@@ -126,6 +178,15 @@ func (s *Server) Connections() int {
 		n += int(l.open.Load())
 	}
 	return n
+}
+
+// Metrics returns what the server does and has done.
+func (s *Server) Metrics() Metrics {
+	m := Metrics{Pools: s.pools.metrics()}
+	for _, l := range s.loops {
+		m.Loops = append(m.Loops, l.metrics())
+	}
+	return m
 }
 
 // close releases every descriptor. No loop runs.

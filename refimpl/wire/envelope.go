@@ -24,7 +24,7 @@ var (
 	ErrEnvelopeShort = &ParseError{"envelope", "length", "fewer than 16 bytes"}
 	ErrEnvelopeFrag  = &ParseError{"envelope", "frag_index, frag_count", "not 0 of 1 on a connection"}
 	ErrEnvelopeToken = &ParseError{"envelope", "token_len", "not 0 on a connection"}
-	ErrEnvelopeTotal = &ParseError{"envelope", "total_len", "disagrees with the bytes present, is empty, or above 8192"}
+	ErrEnvelopeTotal = &ParseError{"envelope", "total_len", "disagrees with the bytes present, or above 8192"}
 )
 
 // ParseStreamEnvelope reads the envelope of a handshake message on a
@@ -41,7 +41,7 @@ func ParseStreamEnvelope(b []byte, e *Envelope) (body []byte, err error) {
 	}
 	body = b[EnvelopeSize:]
 	total := binary.BigEndian.Uint32(b[4:])
-	if total == 0 || total > MaxHandshakeMessage || total != uint32(len(body)) {
+	if total > MaxHandshakeMessage || total != uint32(len(body)) {
 		return nil, ErrEnvelopeTotal
 	}
 	e.HSType = HSType(b[0])

@@ -29,8 +29,7 @@ type ClientHello struct {
 	Flags                  uint16
 	ClientTime             uint64 // µs since the Unix epoch
 	Random                 [RandomSize]byte
-	X25519                 [X25519Size]byte
-	MLKEM                  []byte // EncapsulationKey bytes
+	KeyShare               // MLKEM holds EncapsulationKey bytes
 	IdentityHint           [4][8]byte
 	Grease                 uint16 // type ≥ 0x8000 of the empty TLV to send, 0 for none
 }
@@ -96,8 +95,7 @@ type ServerHello struct {
 	SessionID  uint64
 	ServerTime uint64 // µs since the Unix epoch
 	Random     [RandomSize]byte
-	X25519     [X25519Size]byte
-	MLKEM      []byte // Ciphertext bytes
+	KeyShare   // MLKEM holds Ciphertext bytes
 }
 
 // Parse reads a ServerHello body.

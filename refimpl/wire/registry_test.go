@@ -58,12 +58,61 @@ func TestConstantsEqualRegistry(t *testing.T) {
 
 func hex2(n int) string { return string("0123456789abcdef"[n>>4]) + string("0123456789abcdef"[n&15]) }
 
+// emptyTLVs is the size of a TLV block without entries.
+const emptyTLVs = 2
+
+// TestListsEqualRegistry compares suites, handshake and flight messages, and bits.
+func TestListsEqualRegistry(t *testing.T) {
+	r := spec.Default()
+	for _, s := range r.Suites {
+		if got := Suite(s.Value).String(); s.Config != "" && got != s.Config {
+			t.Errorf("suite %d is %q here, %q in the registry", s.Value, got, s.Config)
+		}
+	}
+	handshakes := map[string]HSType{
+		"ClientHello": HSClientHello, "ServerHello": HSServerHello, "ServerFlight": HSServerFlight, "ClientFinish": HSClientFinish,
+		"HandshakeDone": HSHandshakeDone, "RekeyInit": HSRekeyInit, "RekeyResp": HSRekeyResp,
+	}
+	for _, h := range r.HSTypes {
+		got, ok := handshakes[h.Name]
+		if delete(handshakes, h.Name); ok != (h.Profile == "core") || ok && uint8(got) != h.Value {
+			t.Errorf("hs_type %d %s is %d here (%v)", h.Value, h.Name, got, ok)
+		}
+	}
+	flight := map[string]uint8{"ServerIdentity": FlightIdentity, "ServerSignature": FlightSignature, "ServerFinished": FlightFinished}
+	for _, f := range r.FlightTypes {
+		got := flight[f.Name]
+		if delete(flight, f.Name); got != f.Value {
+			t.Errorf("flight type %#x %s is %#x here", f.Value, f.Name, got)
+		}
+	}
+	bits := map[string]uint16{
+		"client_hello.flags.include_key": HelloWantKey, "client_hello.flags.accept_deflate": HelloDeflate,
+		"server_identity.flags.key_included": identityHasKey, "server_params.policy.auth_required": PolicyWalletAuth,
+		"server_params.policy.attach_udp": PolicyAttachUDP, "server_params.policy.attach_tcp": PolicyAttachTCP,
+		"server_params.policy.accept_deflate": PolicyDeflate, "error.flags.token": errorHasToken,
+	}
+	for _, b := range r.Bits {
+		name := b.Layout + "." + b.Field + "." + b.Name
+		got, ok := bits[name]
+		if delete(bits, name); ok != (b.Layout != "") || ok && got != b.Value {
+			t.Errorf("bit %s is %#x here, %#x in the registry", name, got, b.Value)
+		}
+	}
+	if len(handshakes)+len(flight)+len(bits) != 0 {
+		t.Errorf("not in the registry: %v %v %v", handshakes, flight, bits)
+	}
+}
+
 // TestSizesEqualRegistry compares layouts.
 func TestSizesEqualRegistry(t *testing.T) {
 	r := spec.Default()
 	for name, want := range map[string]int{
-		"frame": Overhead, "envelope": EnvelopeSize, "server_params": ParamsSize, "handshake_done": HandshakeDoneSize,
-		"disconnect": DisconnectSize, "server_signature_1": Ed25519Signature, "server_finished": MACSize, "client_finish": MACSize,
+		"frame": Overhead, "envelope": EnvelopeSize, "client_hello": ClientHelloSize - emptyTLVs, "server_hello": ServerHelloSize - emptyTLVs,
+		"flight_message": MessageHeader, "server_identity": identityFixed - ParamsSize, "server_params": ParamsSize,
+		"server_signature_1": Ed25519Signature, "server_finished": MACSize, "client_finish": MACSize, "handshake_done": HandshakeDoneSize,
+		"heartbeat": 1, "disconnect": DisconnectSize, "ack": AckSize, "error": len((&Error{}).Append(nil)),
+		"rekey_init": RekeyInitSize, "rekey_resp": RekeyRespSize, "probe": ProbeHeader,
 	} {
 		l, ok := r.Layout(name)
 		if !ok {
@@ -77,6 +126,7 @@ func TestSizesEqualRegistry(t *testing.T) {
 	for name, want := range map[string]uint64{
 		"payload_max": MaxPayload, "handshake_message": MaxHandshakeMessage, "heartbeat_payload_max": MaxHeartbeat,
 		"error_text": MaxErrorText, "sequence_end": MaxSequence, "aad": AADSize, "nonce": NonceSize, "tag": TagSize,
+		"frame_header": Overhead, "rekey_message": EnvelopeSize + MaxHandshakeMessage,
 	} {
 		l, ok := r.Limit(name)
 		if !ok || l.Value != want {

@@ -129,6 +129,8 @@ const (
 	HSServerFlight  HSType = 4
 	HSClientFinish  HSType = 5
 	HSHandshakeDone HSType = 6
+	HSRekeyInit     HSType = 32
+	HSRekeyResp     HSType = 33
 )
 
 // HeartbeatKind is the first byte of a Heartbeat.

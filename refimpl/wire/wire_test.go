@@ -30,11 +30,11 @@ type body struct {
 func bodies() []body {
 	hello := &ClientHello{
 		MinVersion: 1, MaxVersion: 1, Suites: [4]Suite{1, SuiteUnused, SuiteUnused, SuiteUnused}, Flags: HelloWantKey,
-		ClientTime: 1790000000000000, MLKEM: fill(EncapsulationKey, 3), Grease: 0x8a8a,
+		ClientTime: 1790000000000000, KeyShare: KeyShare{MLKEM: fill(EncapsulationKey, 3)}, Grease: 0x8a8a,
 	}
 	read := *hello
 	read.Grease = 0 // an ignored TLV leaves no trace
-	answer := &ServerHello{Version: 1, Suite: 1, SessionID: 77, ServerTime: 5, MLKEM: fill(Ciphertext, 9)}
+	answer := &ServerHello{Version: 1, Suite: 1, SessionID: 77, ServerTime: 5, KeyShare: KeyShare{MLKEM: fill(Ciphertext, 9)}}
 	identity := &ServerIdentity{
 		Kind: 1, Fingerprint: [32]byte{1, 2}, Key: fill(33, 1),
 		Params: Params{MaxPayload: 65536, IdleTimeoutMS: 1, KeyRotationS: 1, MaxDatagram: 1200, ReassemblyBytes: 262144},

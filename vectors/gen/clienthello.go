@@ -80,6 +80,15 @@ func suiteVectors() []vectors.Vector {
 		offer("7e7d7c01").valid("ServerHello", "SUI-003 TRU-020", "Suite 1 in the last slot, after unknown ones."),
 		offer("ffffffff").
 			invalid("NO_COMMON_SUITE", "suite", "HSK-074 TRU-021", "Four unused slots: well-formed, and nothing is offered."),
+		offer("0201ffff").needs("suites").valid("ServerHello", "TRU-020 SUI-005", "Suite 2 before suite 1, at a server that has both enabled."),
+		offer("03ffffff").
+			invalid("NO_COMMON_SUITE", "suite", "HSK-074 TRU-019", "Suite 3 only: the identity of kind 1 cannot serve it."),
+		offer("0302ffff").needs("suites").
+			valid("ServerHello", "TRU-019 TRU-020", "Suite 3 before suite 2: the identity of kind 1 serves suite 2."),
+		offer("00ffffff").
+			conditional("integrity-only", "refusal NO_COMMON_SUITE", "INT-003 SUI-004", "Suite 0 only, at a server that has not enabled it."),
+		offer("0001ffff").
+			conditional("integrity-only", "ServerHello", "SUI-003 SUI-004", "Suite 0 before suite 1, at a server that has not enabled it: ignored."),
 		offer("7effffff").invalid("NO_COMMON_SUITE", "suite", "HSK-074 SUI-003", "An unknown suite only."),
 		offer("ff01ffff").invalid("MALFORMED", "form", "HSK-003 HSK-008", "A used slot after an unused one."),
 		offer("01ffff7e").invalid("MALFORMED", "form", "HSK-003 HSK-008", "A used slot in the last place, after unused ones."),

@@ -98,6 +98,87 @@ func TestArithmeticFacts(t *testing.T) {
 	}
 }
 
+// What the compression vectors claim about their streams is true.
+func TestCompressionFacts(t *testing.T) {
+	judged := map[string]int{}
+	for _, v := range compressionVectors() {
+		f, _, _ := testkit.DecodeFrame(v.Last().Frame)
+		fragment := f.Flags()&testkit.FlagValue("FRAGMENT") != 0
+		announced := bytes.Equal(v.GivenValue("inflates"), []byte{1})
+		limit := uint64(65536)
+		if v.Receiver == "client" {
+			limit = 16777216
+		}
+		if fragment || !announced {
+			continue
+		}
+		p, _ := testkit.DecodePlaintext(f.Type(), f.Flags(), v.Last().Plaintext)
+		want := p.Prologue.Uint("original_len")
+		sound := false
+		if want <= limit {
+			body, taken, ended := testkit.Inflate(p.Body, int(want))
+			sound = ended && taken == len(p.Body) && uint64(len(body)) == want
+		}
+		refused := strings.HasSuffix(v.Effect, "DECOMPRESS_LIMIT") || strings.HasSuffix(v.ID, "lie") || strings.HasSuffix(v.ID, "lie-without-mid")
+		if sound == refused {
+			t.Errorf("%s: the stream is sound: %t", v.ID, sound)
+		}
+		judged[v.Effect]++
+	}
+	if judged["reply Probe"] < 5 || judged["reply DECOMPRESS_LIMIT"] < 10 {
+		t.Errorf("judged only %v", judged)
+	}
+}
+
+// What the vectors of kind-2 flights claim about their signatures is true, and nothing
+// else of a flight that is refused for its signature is wrong.
+func TestHybridFlightFacts(t *testing.T) {
+	for _, v := range hybridFlights() {
+		f, _, _ := testkit.DecodeFrame(v.Last().Frame)
+		p, _ := testkit.DecodePlaintext(f.Type(), f.Flags(), v.Last().Plaintext)
+		messages, _ := testkit.FlightMessages(p.Body)
+		d := testkit.Derive("handshake", testkit.Values{
+			"CH": transcriptOf(v.Steps[0]), "SH": transcriptOf(v.Steps[1]), "SI": messages[0].Encode(),
+		})
+		key := v.GivenValue("pinned_key")
+		if key == nil {
+			key = hybrid().KeyBytes()
+		}
+		verifies := testkit.Verify(key, d.Value("server_signature_input"), messages[1].Bytes("body"))
+		if v.Expect.Result == vectors.Valid && !verifies {
+			t.Errorf("%s: the signature does not verify", v.ID)
+		}
+		if slices.Contains(v.Req, "XTMP-KEY-018") && v.Expect.Result == vectors.Invalid && verifies {
+			t.Errorf("%s: the signature verifies", v.ID)
+		}
+	}
+}
+
+func transcriptOf(step vectors.Step) []byte {
+	f, _, _ := testkit.DecodeFrame(step.Frame)
+	p, _ := testkit.DecodePlaintext(f.Type(), 0, f.Payload)
+	return testkit.TranscriptMessage(uint8(p.Envelope.Uint("hs_type")), p.Body)
+}
+
+// The rekey flow is that of appendix A.6: slots, counters and sizes.
+func TestRekeyFlowSizes(t *testing.T) {
+	v, err := vectors.Load("flows/rekey")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sizes := map[string]int{}
+	for _, step := range v.Steps {
+		f, _, _ := testkit.DecodeFrame(step.Frame)
+		if testkit.HasEnvelope(f.Type()) && step.Plaintext != nil {
+			p, _ := testkit.DecodePlaintext(f.Type(), f.Flags(), step.Plaintext)
+			sizes[testkit.Meaning("envelope.hs_type", p.Envelope.Bytes("hs_type"))] = len(f.Payload)
+		}
+	}
+	if sizes["RekeyInit"] != 1244 || sizes["RekeyResp"] != 1156 || sizes["ServerFlight"] != 218 {
+		t.Errorf("payloads have %v bytes", sizes)
+	}
+}
+
 // The core flow has the frames and sizes of appendix A.
 func TestCoreFlowIsAppendixA(t *testing.T) {
 	v, err := vectors.Load("flows/core")

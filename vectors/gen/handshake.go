@@ -15,8 +15,10 @@ type inputs struct {
 	Format       int          `json:"format"`
 	Comment      string       `json:"comment"`
 	IdentitySeed hexBytes     `json:"identity_seed"`
+	MLDSASeed    hexBytes     `json:"mldsa_seed"` // of a kind-2 identity
 	Client       clientInputs `json:"client"`
 	Server       serverInputs `json:"server"`
+	Rekey        *rekeyInputs `json:"rekey"`
 	Handshake    []struct {
 		From    string `json:"from"`
 		Message string `json:"message"`
@@ -24,12 +26,23 @@ type inputs struct {
 	} `json:"handshake"`
 	Frames []struct {
 		From      string   `json:"from"`
+		Epoch     int      `json:"epoch"`
+		Message   string   `json:"message"` // RekeyInit or RekeyResp, written behind the plaintext, which is its prologue
 		Type      uint8    `json:"type"`
 		Flags     uint16   `json:"flags"`
 		Sequence  uint64   `json:"sequence"`
 		Stamp     uint64   `json:"stamp"`
 		Plaintext hexBytes `json:"plaintext"`
 	} `json:"frames"`
+}
+
+// rekeyInputs are what is random in a rekey.
+type rekeyInputs struct {
+	ClientX25519 hexBytes `json:"client_x25519_private"`
+	ClientMLKEM  hexBytes `json:"client_mlkem_seed"`
+	HandshakeID  hexBytes `json:"handshake_id"`
+	ServerX25519 hexBytes `json:"server_x25519_private"`
+	ServerMLKEM  hexBytes `json:"server_mlkem_m"`
 }
 
 type clientInputs struct {
@@ -118,7 +131,12 @@ func (h *handshake) clientHello() *testkit.Draft {
 	return d
 }
 
-func (h *handshake) server() testkit.Identity { return testkit.Identity{Seed: h.IdentitySeed} }
+func (h *handshake) server() testkit.Identity {
+	return testkit.Identity{Seed: h.IdentitySeed, MLDSASeed: h.MLDSASeed}
+}
+
+// suite returns the suite of the session: the first that the client offers.
+func (h *handshake) suite() uint8 { return h.Client.Suites[0] }
 
 // serverHello returns the draft of ServerHello to a ClientHello that was encoded,
 // and runs the schedule up to the handshake secrets.
@@ -131,7 +149,7 @@ func (h *handshake) serverHello(hello *testkit.Draft) *testkit.Draft {
 		panic(fmt.Sprintf("gen: %v", err))
 	}
 	d.Body = testkit.Compose("server_hello").
-		DefaultUint("version", 1).DefaultUint("suite", 1).Default("session_id", h.Server.SessionID).
+		DefaultUint("version", 1).DefaultUint("suite", uint64(h.suite())).Default("session_id", h.Server.SessionID).
 		DefaultUint("server_time", h.Server.Time).Default("random", h.Server.Random).
 		Default("x25519", testkit.X25519Public(h.Server.X25519)).Default("mlkem768_ct", ciphertext)
 	apply(h.answer, d.Body)
@@ -146,7 +164,7 @@ func (h *handshake) serverHello(hello *testkit.Draft) *testkit.Draft {
 func (h *handshake) serverFlight(stamp uint64) *testkit.Draft {
 	d := h.sealed(typeHandshakeAck, 4, stamp, "s_hs")
 	d.Frame.Header.Default("session_id", h.Server.SessionID)
-	si := testkit.Compose("server_identity").DefaultUint("kind", 1).
+	si := testkit.Compose("server_identity").DefaultUint("kind", uint64(h.server().Kind())).
 		Default("fingerprint", h.server().Fingerprint()).Default("params", h.serverParams().Encode())
 	if h.Client.Flags&1 != 0 {
 		si.DefaultUint("flags", 1).Default("identity_key", h.server().KeyBytes())
@@ -189,7 +207,7 @@ func (h *handshake) clientFinish(stamp uint64) *testkit.Draft {
 func (h *handshake) sealed(messageType uint8, hsType, stamp uint64, secret string) *testkit.Draft {
 	d := testkit.NewDraft(messageType, 0, stamp)
 	d.Plaintext.Envelope.DefaultUint("hs_type", hsType).Default("handshake_id", h.Client.HandshakeID)
-	keys := testkit.DeriveKeys(h.schedule.Value(secret))
+	keys := testkit.DeriveKeys(h.schedule.Value(secret)).For(h.suite())
 	d.Keys = &keys
 	return d
 }

@@ -33,8 +33,6 @@ func heartbeatVectors() []vectors.Vector {
 		beat("unknown-255", 255, 0).valid("nothing", "HBT-007 HBT-008", "The last kind without a name."),
 		toClient("heartbeat/client-ping", typeHeartbeat, 0, []byte{kindPing, 0xAB}).
 			valid("PONG", "HBT-004 HBT-005", "A client answers a PING as well."),
-		toClient("heartbeat/client-rekey-request", typeHeartbeat, 0, []byte{kindRekeyRequest}).
-			valid("nothing", "HBT-011", "A client without rekey ignores the request."),
 	}
 }
 

@@ -44,7 +44,8 @@ func all() []vectors.Vector {
 		headerVectors(), typeVectors(), flagVectors(), lengthVectors(), sealVectors(), clearVectors(),
 		heartbeatVectors(), disconnectVectors(), ackVectors(), errorVectors(), messageVectors(), roleVectors(),
 		envelopeVectors(), clientHelloVectors(), serverHelloVectors(), serverFlightVectors(), clientFinishVectors(),
-		handshakeDoneVectors(), scheduleVectors(), keyVectors(), flowVectors(),
+		handshakeDoneVectors(), probeVectors(), fragmentVectors(), compressionVectors(), rekeyVectors(), otherSuiteVectors(), identityVectors(),
+		scheduleVectors(), keyVectors(), flowVectors(),
 	)
 }
 

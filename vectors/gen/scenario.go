@@ -14,6 +14,7 @@ type scenario struct {
 	from   string
 	draft  *testkit.Draft
 	resize func([]byte) []byte // cuts or extends the encoded frame
+	hidden bool                // the frame is sealed under keys that the receiver has not
 }
 
 // given adds a value that the receiver knows.
@@ -96,7 +97,11 @@ func (s *scenario) conditional(feature, effect, req, comment string) vectors.Vec
 
 func (s *scenario) end(expect vectors.Expect, req, comment string) vectors.Vector {
 	s.Expect, s.Req, s.Comment = expect, requirements(req), comment
-	s.Steps = append(s.Steps, stepOf(s.from, s.draft, s.resize))
+	step := stepOf(s.from, s.draft, s.resize)
+	if s.hidden {
+		step.Plaintext = nil
+	}
+	s.Steps = append(s.Steps, step)
 	return s.Vector
 }
 
@@ -145,4 +150,26 @@ func flags(names ...string) uint16 {
 		value |= testkit.FlagValue(name)
 	}
 	return value
+}
+
+// needs says which profile the receiver has to have.
+func (s *scenario) needs(profile string) *scenario {
+	s.Needs = profile
+	return s
+}
+
+// inSuite makes the session one of another suite.
+func (s *scenario) inSuite(suite uint8) *scenario {
+	keys := s.draft.Keys.For(suite)
+	s.draft.Keys = &keys
+	return s.given("suite", []byte{suite})
+}
+
+// before adds a valid frame in front of the one that is judged, and moves the sequence
+// number of that one on. The vector's sequence is that of the first frame.
+func (s *scenario) before(d *testkit.Draft) {
+	d.Keys, d.Sequence = s.draft.Keys, s.draft.Sequence
+	d.Frame.Header.Default("session_id", s.draft.Frame.Header.Bytes("session_id"))
+	s.Steps = append(s.Steps, stepOf(s.from, d, nil))
+	s.draft.Sequence++
 }

@@ -27,6 +27,7 @@ const (
 	typeAck          = 0x05
 	typeUnknown      = 0x50 // reserved: no peer of this version implements it
 	typeExtension    = 0x90
+	typeProbe        = 0x70
 	typeError        = 0xFE
 
 	none = 1<<64 - 1 // ref_seq of an Error without a frame to refer to

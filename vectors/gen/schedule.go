@@ -38,7 +38,25 @@ func scheduleVectors() []vectors.Vector {
 			[]vectors.Value{{Name: "attach", Bytes: []byte("attach")}, {Name: "attach_ack", Bytes: []byte("attach ack")}}, "binder"),
 		derive("attach", "attach", "KEY-001", "The attach slots of appendix B.2, of a later chapter.",
 			[]vectors.Value{{Name: "root", Bytes: root}}, "ts_client", "ts_server"),
-		derive("rekey", "rekey", "KEY-001", "The next root of appendix B.2, of a later chapter.",
+		derive("integrity-tag", "integrity_tag", "INT-008", "The tag of the suite-0 frame of appendix B.3.",
+			[]vectors.Value{
+				{Name: "key", Bytes: testkit.DeriveKeys(appendixBPath().Value("ts_client")).Key},
+				{Name: "aad", Bytes: integrityAAD()},
+				{Name: "payload", Bytes: []byte{0, 1, 2, 3, 4, 5, 6, 7, 8}},
+			}, "tag"),
+		derive("rekey-messages", "rekey", "KEY-001 KEY-002", "The next root from two short messages.",
+			[]vectors.Value{
+				{Name: "root", Bytes: root},
+				{Name: "mlkem_ss", Bytes: counting(32)},
+				{Name: "x25519_ss", Bytes: bytes.Repeat([]byte{0xA5}, 32)},
+				{Name: "rekey_init", Bytes: testkit.TranscriptMessage(32, []byte("rekey init"))},
+				{Name: "rekey_resp", Bytes: testkit.TranscriptMessage(33, []byte("rekey resp"))},
+			}, "root_next"),
+		derive("path-0-epoch-1", "path", "KEY-001", "The traffic secrets of path 0 in epoch 1 in appendix B.2.",
+			[]vectors.Value{{Name: "root", Bytes: rootOne()}, {Name: "binder", Bytes: b.Value("binder_0")}}, "ts_client", "ts_server"),
+		derive("fingerprint-kind-2", "identity", "TRU-008", "The fingerprint of an identity of kind 2.",
+			[]vectors.Value{{Name: "identity_key", Bytes: hybrid().KeyBytes()}}, "fingerprint"),
+		derive("rekey", "rekey", "KEY-001", "The next root of appendix B.2.",
 			[]vectors.Value{
 				{Name: "root", Bytes: root},
 				{Name: "mlkem_ss", Bytes: bytes.Repeat([]byte{3}, 32)},
@@ -51,6 +69,29 @@ func scheduleVectors() []vectors.Vector {
 		derive("fingerprint", "identity", "TRU-008", "The fingerprint of appendix B.4.",
 			[]vectors.Value{{Name: "identity_key", Bytes: readIdentity().KeyBytes()}}, "fingerprint"),
 	}, slotVectors()...)
+}
+
+// hybrid is the identity of kind 2 of flows/suite-3.json.
+func hybrid() testkit.Identity {
+	in := readInputs("suite-3")
+	return testkit.Identity{Seed: in.IdentitySeed, MLDSASeed: in.MLDSASeed}
+}
+
+// rootOne is root_1 of appendix B.2.
+func rootOne() []byte {
+	d := testkit.Derive("rekey", testkit.Values{
+		"root": appendixB().Value("root_0"), "mlkem_ss": bytes.Repeat([]byte{3}, 32), "x25519_ss": bytes.Repeat([]byte{4}, 32),
+	})
+	d.Set("rekey_hash", sha384("rekey"))
+	return d.Value("root_next")
+}
+
+// integrityAAD is the AAD of the suite-0 frame of appendix B.3.
+func integrityAAD() []byte {
+	f := testkit.NewFrame(typeHeartbeat, 0)
+	f.Header.DefaultUint("session_id", 0x1122334455667788).DefaultUint("timestamp", clock)
+	f.Seal(testkit.DeriveKeys(appendixBPath().Value("ts_client")).For(testkit.SuiteIntegrityOnly), 7, counting(9))
+	return testkit.AAD(f.Header.Encode())
 }
 
 func slotVectors() []vectors.Vector {

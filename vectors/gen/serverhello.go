@@ -14,6 +14,12 @@ func atClient(id, state string, h *handshake) *scenario {
 	s.Vector = vectors.Vector{ID: id, Kind: vectors.KindFrame, Receiver: "client", State: state}
 	s.given("client_x25519", h.Client.X25519).given("client_mlkem_seed", h.Client.MLKEMSeed)
 	s.given("pin", h.server().Fingerprint()).knows("clock", h.Server.Time)
+	if h.server().Kind() != testkit.KindEd25519 {
+		s.given("pin_kind", []byte{h.server().Kind()})
+	}
+	if h.suite() != testkit.SuiteAES256GCM {
+		s.given("suite", []byte{h.suite()})
+	}
 	if h.Client.Flags&1 == 0 {
 		s.given("pinned_key", h.server().KeyBytes())
 	}

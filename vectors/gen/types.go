@@ -17,10 +17,12 @@ func typeVectors() []vectors.Vector {
 		all = append(all, toServer(fmt.Sprintf("type/%02x", t), t, flags("REQUIRES_ACK"), []byte("hello")).
 			valid("reply UNSUPPORTED_TYPE", "TYP-007 MSG-029", fmt.Sprintf("A request of type 0x%02X, which has no name.", t)))
 	}
+	all = append(all, toServer("type/70", typeProbe, flags("REQUIRES_ACK"), []byte("hello")).
+		conditional("probe", "reply UNSUPPORTED_TYPE", "PRB-001 MSG-029", "A request of type 0x70 at a server without Probe."))
 	for _, named := range []struct {
 		t       uint8
 		feature string
-	}{{0x10, "wallet"}, {0x13, "wallet"}, {0x20, "bundle"}, {0x30, "registry"}, {0x40, "streams"}, {0x70, "probe"}} {
+	}{{0x10, "wallet"}, {0x13, "wallet"}, {0x20, "bundle"}, {0x30, "registry"}, {0x40, "streams"}} {
 		all = append(all, toServer(fmt.Sprintf("type/%02x", named.t), named.t, flags("REQUIRES_ACK"), []byte("hello")).
 			conditional(named.feature, "reply UNSUPPORTED_TYPE", "TYP-007 MSG-029",
 				fmt.Sprintf("A request of type 0x%02X at a server without %s.", named.t, named.feature)))

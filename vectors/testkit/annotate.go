@@ -138,7 +138,7 @@ func innerLayout(m *Message, f Field) *spec.Layout {
 		kinds := spec.Default().FlightTypes
 		i := slices.IndexFunc(kinds, func(k spec.FlightType) bool { return uint64(k.Value) == m.Uint("type") })
 		if i >= 0 {
-			name = kinds[i].Layouts[0]
+			name = flightLayout(kinds[i].Layouts, len(f.Bytes))
 		}
 	}
 	if name == "" {
@@ -146,4 +146,15 @@ func innerLayout(m *Message, f Field) *spec.Layout {
 	}
 	layout := Layout(name)
 	return &layout
+}
+
+// flightLayout returns the layout of a message of ServerFlight: of several, as for
+// the kinds of ServerSignature, the last whose size fits, or else the first.
+func flightLayout(names []string, size int) string {
+	for _, name := range slices.Backward(names) {
+		if layout := Layout(name); layout.Size == size {
+			return name
+		}
+	}
+	return names[0]
 }

@@ -24,5 +24,7 @@
 // panics; bytes never do.
 //
 // The package does not decide whether a frame is legal, keeps no counters and no
-// session, and does no I/O. It implements suite 1 alone.
+// session, and does no I/O. It seals with the suites of the registry, signs with
+// identities of both kinds, cuts fragments and deflates; what it does so, and in
+// which order, is up to the caller.
 package testkit

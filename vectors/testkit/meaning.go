@@ -47,6 +47,8 @@ func Meaning(label string, data []byte) string {
 		return code.Name
 	case "error.scope":
 		return scopeName(value)
+	case "probe.op":
+		return probeName(value)
 	}
 	return bitNames(label, value)
 }
@@ -86,6 +88,14 @@ func bitNames(label string, value uint64) string {
 
 func scopeName(value uint64) string {
 	if names := []string{"message", "path", "session"}; value < uint64(len(names)) {
+		return names[value]
+	}
+	return ""
+}
+
+// probeName names an operation of Probe.
+func probeName(value uint64) string {
+	if names := []string{"echo", "sink", "source", "fail", "delay", "stream"}; value < uint64(len(names)) {
 		return names[value]
 	}
 	return ""

@@ -2,7 +2,6 @@ package testkit
 
 import (
 	"crypto/ecdh"
-	"crypto/ed25519"
 	"crypto/mlkem"
 	"crypto/mlkem/mlkemtest"
 	"crypto/sha256"
@@ -81,23 +80,6 @@ func mlkemKey(seed []byte) *mlkem.DecapsulationKey768 {
 	}
 	return key
 }
-
-// An Identity is a kind-1 identity: an Ed25519 key from its seed of 32 bytes.
-type Identity struct{ Seed []byte }
-
-// KeyBytes returns the identity key bytes, 01 ‖ public key.
-func (id Identity) KeyBytes() []byte {
-	public := id.private().Public().(ed25519.PublicKey)
-	return append([]byte{1}, public...)
-}
-
-// Fingerprint returns the fingerprint of the identity key.
-func (id Identity) Fingerprint() []byte { return Fingerprint(id.KeyBytes()) }
-
-// Sign returns the 64 bytes of a plain Ed25519 signature.
-func (id Identity) Sign(input []byte) []byte { return ed25519.Sign(id.private(), input) }
-
-func (id Identity) private() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(id.Seed) }
 
 // Fingerprint returns the fingerprint of identity key bytes.
 func Fingerprint(identityKey []byte) []byte {

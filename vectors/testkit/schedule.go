@@ -115,6 +115,8 @@ func (d *Derivation) run(s spec.Step) []byte {
 		return d.expand(newHash, s)
 	case spec.OpXOR:
 		return xor(d.operand(s.Left), d.operand(s.Right))
+	case spec.OpTake:
+		return d.operand(s.Parts)[:s.Size]
 	}
 	panic(fmt.Sprintf("testkit: step %s: no operation %q", s.Name, s.Op))
 }

@@ -3,14 +3,22 @@ package testkit
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hmac"
 	"errors"
 	"slices"
+
+	"golang.org/x/crypto/chacha20poly1305"
 
 	"github.com/bpci/xtmp/spec"
 )
 
-// SuiteAES256GCM is suite 1, the only one that the scribe seals with.
-const SuiteAES256GCM = 1
+// The suites.
+const (
+	SuiteIntegrityOnly    = 0
+	SuiteAES256GCM        = 1
+	SuiteChaCha20Poly1305 = 2
+	SuitePostQuantum      = 3
+)
 
 // ErrTag says that a frame does not open.
 var ErrTag = errors.New("testkit: the tag does not verify")
@@ -24,7 +32,7 @@ type Keys struct {
 	KeyID         []byte // 16 bytes
 }
 
-// DeriveKeys derives key, iv and key_id from a traffic secret.
+// DeriveKeys derives key, iv and key_id from a traffic secret, for suite 1.
 func DeriveKeys(trafficSecret []byte) Keys {
 	slot := Derive("slot", Values{"ts": trafficSecret})
 	return Keys{
@@ -34,6 +42,12 @@ func DeriveKeys(trafficSecret []byte) Keys {
 		IV:            slot.Value("iv"),
 		KeyID:         slot.Value("key_id"),
 	}
+}
+
+// For returns the keys for another suite: they are the same bytes.
+func (k Keys) For(suite uint8) Keys {
+	k.Suite = suite
+	return k
 }
 
 // Nonce returns the AEAD nonce of a sequence number and the 24 bytes of the nonce
@@ -48,12 +62,14 @@ func (k Keys) Nonce(sequence uint64) (nonce, field []byte) {
 // and are authenticated as they are; fields set after Seal are not authenticated.
 func (f *Frame) Seal(k Keys, sequence uint64, plaintext []byte) *Frame {
 	nonce, field := k.Nonce(sequence)
-	f.Header.DefaultUint("flags", uint64(f.Flags()|FlagValue("ENCRYPTED")))
+	if k.Suite != SuiteIntegrityOnly {
+		f.Header.DefaultUint("flags", uint64(f.Flags()|FlagValue("ENCRYPTED")))
+	}
 	f.Header.DefaultUint("sequence_number", sequence)
 	f.Header.DefaultUint("encryption_type", uint64(k.Suite))
 	f.Header.Default("key_id", k.KeyID).Default("nonce", field)
 	f.Header.DefaultUint("payload_length", uint64(len(plaintext)))
-	sealed := k.aead().Seal(nil, nonce, plaintext, AAD(f.Header.Encode()))
+	sealed := k.seal(nonce, plaintext, AAD(f.Header.Encode()))
 	f.Payload = sealed[:len(plaintext)]
 	f.Header.Default("auth_tag", sealed[len(plaintext):])
 	return f
@@ -68,8 +84,14 @@ func (f *Frame) Open(k Keys) ([]byte, error) {
 	if len(header) < HeaderSize || len(field) < len(nonce) {
 		return nil, ErrTag
 	}
-	sealed := slices.Concat(f.Payload, f.Header.Bytes("auth_tag"))
-	plaintext, err := k.aead().Open(nil, field[:len(nonce)], sealed, AAD(header))
+	tag := f.Header.Bytes("auth_tag")
+	if k.Suite == SuiteIntegrityOnly {
+		if !hmac.Equal(tag, k.integrityTag(AAD(header), f.Payload)) {
+			return nil, ErrTag
+		}
+		return f.Payload, nil
+	}
+	plaintext, err := k.aead().Open(nil, field[:len(nonce)], slices.Concat(f.Payload, tag), AAD(header))
 	if err != nil {
 		return nil, ErrTag
 	}
@@ -83,7 +105,29 @@ func AAD(header []byte) []byte {
 	return zeroed(header, aad.Zeroed)[min(aad.From, len(header)):min(aad.To, len(header))]
 }
 
+// seal returns payload ‖ tag.
+func (k Keys) seal(nonce, plaintext, aad []byte) []byte {
+	if k.Suite == SuiteIntegrityOnly {
+		return slices.Concat(plaintext, k.integrityTag(aad, plaintext))
+	}
+	return k.aead().Seal(nil, nonce, plaintext, aad)
+}
+
+// integrityTag is the tag of suite 0 [XTMP-INT-008].
+func (k Keys) integrityTag(aad, payload []byte) []byte {
+	return Derive("integrity_tag", Values{"key": k.Key, "aad": aad, "payload": payload}).Value("tag")
+}
+
+// aead returns the AEAD that the registry names for the suite, AES-256-GCM for a
+// suite that it does not know.
 func (k Keys) aead() cipher.AEAD {
+	if suite, _ := spec.Default().Suite(k.Suite); suite.AEAD == "ChaCha20-Poly1305" {
+		aead, err := chacha20poly1305.New(k.Key)
+		if err != nil {
+			panic("testkit: internal error: " + err.Error())
+		}
+		return aead
+	}
 	block, err := aes.NewCipher(k.Key)
 	if err != nil {
 		panic("testkit: internal error: " + err.Error())

@@ -1,11 +1,14 @@
-// What a client adds to a session: HandshakeDone, calls and their replies, pings,
-// and the two reasons for which a client sends a PING on its own.
+// What a client adds to a session: HandshakeDone, calls and their replies, pushes,
+// rekey, pings, and the two reasons for which a client sends a PING on its own.
 
-import { ERROR, FLAG, HEARTBEAT, HS, LIMIT, SCOPE, TIMER, TYPE, errorName, isRequestType } from './codes.mjs';
+import { BIT, ERROR, HEARTBEAT, HS, LIMIT, TIMER, TYPE, isRequestType } from './codes.mjs';
+import { deflated, inflate } from './compression.mjs';
 import { CheckFailed, Malformed } from './frame.mjs';
 import { decodeError, splitEnvelope } from './messages.mjs';
+import { Queue } from './outbox.mjs';
 import { random } from './primitives.mjs';
-import { Queue, Session, protocolViolation, unexpectedMessage } from './session.mjs';
+import { ClientRekey } from './rekey.mjs';
+import { Session, protocolViolation, unexpectedMessage } from './session.mjs';
 
 const HANDSHAKE_DONE_BYTES = 56;
 const LONGEST_BODY = LIMIT.message_to_server_before_wallet;
@@ -14,7 +17,9 @@ export class ClientSession extends Session {
   payloadLimit = LIMIT.frame_payload; // [XTMP-LIM-003]
   #handshakeId;
   #done = false; // HandshakeDone is there
-  #calls = new Map(); // mid → call without a reply
+  #calls = new Map(); // mid → call without a whole reply
+  #subscriptions = new Map(); // sub_id → what takes its pushes
+  #inflates;
   #waiting = new Queue(); // calls that the limits of 8.6 hold back
   #unanswered = 0;
   #unansweredBytes = 0;
@@ -26,6 +31,8 @@ export class ClientSession extends Session {
   constructor(options) {
     super(options);
     this.#handshakeId = options.handshakeId;
+    this.#inflates = options.inflates ?? false;
+    this.rekey = new ClientRekey({ ...this.rekeyOptions, session: this, rotateMs: 1000 * this.params.keyRotationS });
     this.#heartbeatMs = Math.min(options.heartbeatMs ?? TIMER.T_HEARTBEAT, this.params.idleTimeoutMs / 3); // [XTMP-HBT-019]
   }
 
@@ -40,17 +47,46 @@ export class ClientSession extends Session {
     });
   }
 
+  start() {
+    super.start();
+    this.rekey.rotate();
+  }
+
+  keyWearsOut() {
+    this.rekey.request();
+  }
+
   // call sends a request and resolves to { type, body }, or { error } when the reply
-  // is an Error. It rejects when the result is unknown. [XTMP-MSG-047] [XTMP-MSG-048]
-  call(type, body) {
+  // is an Error. It rejects when the result is unknown. Options: priority; compress;
+  // fragment, a size to cut the body into; replied(body), called as the reply comes.
+  // [XTMP-MSG-047] [XTMP-MSG-048]
+  call(type, body, { priority, compress, fragment, replied } = {}) {
     return new Promise((resolve, reject) => {
       if (this.over || this.draining) return reject(new Error('the session is over')); // [XTMP-DSC-016]
       if (body.length > LONGEST_BODY) return reject(new RangeError(`a body of more than ${LONGEST_BODY} bytes`)); // [XTMP-LIM-004]
-      const call = { type, body, resolve, reject };
+      const call = { type, size: body.length, replied, resolve, reject };
+      call.message = { type, ...this.#deflated(body, compress), priority, fragment, reliable: true, numbered: (mid) => this.#calls.set(mid, call) };
       call.timer = setTimeout(() => reject(new Error('unknown: no reply within T_REPLY')), TIMER.T_REPLY + 1);
       this.#waiting.push(call);
       this.#release();
     });
+  }
+
+  // tell sends a message without REQUIRES_ACK; of it nobody hears again.
+  tell(type, body, { priority, compress, fragment } = {}) {
+    if (this.over || this.draining) throw new Error('the session is over');
+    if (body.length > LONGEST_BODY) throw new RangeError(`a body of more than ${LONGEST_BODY} bytes`);
+    this.post({ type, ...this.#deflated(body, compress), priority, fragment });
+  }
+
+  // [XTMP-CMP-001]
+  #deflated(body, compress) {
+    return deflated(body, compress && (this.params.policy & BIT.SERVER_INFLATES) !== 0);
+  }
+
+  // subscribe names what takes the pushes of a subscription.
+  subscribe(subId, take) {
+    this.#subscriptions.set(subId, take);
   }
 
   // #release lets calls go as far as the limits allow. [XTMP-MSG-022] [XTMP-MSG-023]
@@ -59,8 +95,8 @@ export class ClientSession extends Session {
     while (this.#waiting.length > 0 && room()) {
       const call = this.#waiting.shift();
       this.#unanswered += 1;
-      this.#unansweredBytes += call.body.length;
-      this.outbox.push({ type: call.type, body: call.body, numbered: (mid) => this.#calls.set(mid, call) });
+      this.#unansweredBytes += call.size;
+      this.outbox.push(call.message);
     }
     this.flush();
     this.#watch();
@@ -68,7 +104,7 @@ export class ClientSession extends Session {
 
   // #watch runs T_PROBE while a request is unanswered. [XTMP-HBT-020] [XTMP-HBT-021]
   #watch() {
-    if (this.#unanswered === 0 || this.over) {
+    if ((this.#unanswered === 0 && !this.rekey.awaiting) || this.over) {
       this.deadlines.clear('probe');
       this.#probeMs = TIMER.T_PROBE;
       return;
@@ -100,23 +136,51 @@ export class ClientSession extends Session {
     this.#pings.delete(key);
   }
 
-  rekeyRequest() {} // ignored [XTMP-HBT-011]
+  rekeyRequest() {
+    this.rekey.request(); // [XTMP-RKY-012] [XTMP-HBT-027]
+  }
 
   // judgeRole ends with what only the first frame is judged by. [XTMP-HSK-059] [XTMP-HSK-063]
   judgeRole(m) {
     if (m.type === TYPE.HANDSHAKE) throw protocolViolation('type 0x01 from a server'); // [XTMP-MSG-042]
-    if (m.type === TYPE.HANDSHAKE_ACK && (m.flags & FLAG.REPLY) !== 0) throw protocolViolation('type 0x02 as reply'); // [XTMP-MSG-043]
+    if (m.type === TYPE.HANDSHAKE_ACK && m.replyTo !== undefined && !this.rekey.mids.has(m.replyTo)) { // [XTMP-MSG-043]
+      throw protocolViolation('type 0x02 as reply to no RekeyInit');
+    }
     if (this.#done || (m.type === TYPE.HANDSHAKE_ACK && m.mid === 1n)) return;
     if (m.type === TYPE.ERROR && m.mid === undefined) throw new CheckFailed(firstError(m));
     throw unexpectedMessage('the first frame is not HandshakeDone');
   }
 
   dispatch(m) {
-    if (m.type === TYPE.HANDSHAKE_ACK) this.#handshakeDone(m);
-    else if (m.replyTo !== undefined) this.#reply(m);
-    else if (isRequestType(m.type)) {
-      if (m.mid !== undefined) throw protocolViolation('a request from a server'); // [XTMP-MSG-036]; the others are ignored [XTMP-MSG-035]
-    } else super.dispatch(m);
+    if (m.replyTo !== undefined) this.#reply(m);
+    else if (m.type === TYPE.HANDSHAKE_ACK) this.#handshakeDone(m);
+    else if (isRequestType(m.type)) this.#unasked(m);
+    else super.dispatch(m);
+  }
+
+  // #unasked is a message of a request type that is no reply. [XTMP-MSG-035] [XTMP-MSG-036] [XTMP-MSG-057]
+  #unasked(m) {
+    if (m.mid !== undefined) throw protocolViolation('a request from a server');
+    if (m.type !== TYPE.PROBE) return; // ignored
+    if (m.subId === undefined) throw protocolViolation('neither a reply nor a push');
+    this.#push(m);
+  }
+
+  // #push hands a push to whoever has subscribed. [XTMP-MSG-066] [XTMP-MSG-067] [XTMP-MSG-075]
+  #push(m) {
+    const take = this.#subscriptions.get(m.subId);
+    if (!take) return;
+    const whole = this.receive(m, this.#limits, () => {});
+    const body = whole && this.#inflated(whole);
+    if (body) take({ n: whole.n, body: Buffer.from(body) });
+  }
+
+  get #limits() {
+    return { limit: LIMIT.message_to_client, inflates: this.#inflates };
+  }
+
+  #inflated({ body, originalLen }) {
+    return originalLen === undefined ? body : inflate(body, originalLen);
   }
 
   #handshakeDone({ mid, body }) {
@@ -130,20 +194,74 @@ export class ClientSession extends Session {
     this.#done = true;
   }
 
-  // #reply matches by reply_to alone. [XTMP-MSG-006]
-  #reply({ type, replyTo, body }) {
+  // #reply takes a frame of a reply, which is matched by reply_to alone and judged
+  // by its first frame. [XTMP-MSG-006]
+  #reply(m) {
+    const { type, mid, replyTo } = m;
     if (replyTo === 0n || replyTo >= this.nextMid) throw protocolViolation(`a reply to ${replyTo}, which was not sent`); // [XTMP-MSG-007]
+    if (this.rekey.mids.has(replyTo)) return this.#rekeyReply(m);
     const call = this.#calls.get(replyTo);
-    if (!call) return; // a second reply [XTMP-MSG-009]
+    if (!call || (call.replyMid ?? mid) !== mid) return this.completed(m); // a second reply [XTMP-MSG-009]
     if (type !== TYPE.ERROR && type !== call.type) throw protocolViolation('a reply of another type'); // [XTMP-MSG-008]
-    this.#calls.delete(replyTo);
-    this.peerHas(replyTo); // [XTMP-MSG-014]
-    clearTimeout(call.timer);
+    if (call.replyMid === undefined) this.#answered(call, mid, replyTo);
+    const whole = this.receive(m, this.#limits, ({ seq }, code, why) => this.#refuseReply(call, replyTo, code, seq, why));
+    if (whole !== null) this.#replied(call, whole);
+  }
+
+  // #answered: the first frame of a reply is there. What is left of the request may
+  // be left out. [XTMP-MSG-014] [XTMP-FRG-010]
+  #answered(call, mid, replyTo) {
+    call.replyMid = mid;
+    this.peerHas(replyTo);
+    this.outbox.abandon(call.message);
     this.#unanswered -= 1;
-    this.#unansweredBytes -= call.body.length;
+    this.#unansweredBytes -= call.size;
+  }
+
+  #replied(call, whole) {
+    const { type, seq, replyTo } = whole;
+    const body = this.#inflated(whole);
+    if (body === null) return this.#refuseReply(call, replyTo, ERROR.DECOMPRESS_LIMIT, seq, 'it does not inflate');
+    this.#ended(call, replyTo);
     if (type === TYPE.ERROR) this.#errorReply(call, body);
-    else call.resolve({ type, body: Buffer.from(body) }); // whoever stopped waiting gets nothing [XTMP-MSG-049]
+    else this.#bodyReply(call, type, Buffer.from(body)); // whoever stopped waiting gets nothing [XTMP-MSG-049]
     this.#release();
+  }
+
+  // [XTMP-MSG-072] [XTMP-MSG-073] [XTMP-MSG-074]
+  #refuseReply(call, replyTo, code, seq, why) {
+    this.#ended(call, replyTo);
+    call.reject(new Error(`unknown: the reply was refused: ${why}`));
+    this.notify(code, seq);
+    this.#release();
+  }
+
+  #ended(call, replyTo) {
+    this.#calls.delete(replyTo);
+    clearTimeout(call.timer);
+  }
+
+  #bodyReply(call, type, body) {
+    try {
+      call.replied?.(body);
+      call.resolve({ type, body });
+    } catch (error) {
+      if (!(error instanceof Malformed)) throw error;
+      call.reject(new Error(`unknown: ${error.message}`));
+    }
+  }
+
+  // #rekeyReply takes a reply to a RekeyInit. [XTMP-RKY-043]
+  #rekeyReply(m) {
+    if (!this.rekey.awaiting || m.replyTo !== this.rekey.mid) return this.completed(m); // a second reply [XTMP-MSG-009]
+    if (m.type === TYPE.ERROR) throw new CheckFailed('an Error in reply to RekeyInit');
+    if (m.type !== TYPE.HANDSHAKE_ACK) throw protocolViolation('a reply of another type'); // [XTMP-MSG-008]
+    const whole = this.receiveHandshake(m);
+    if (whole === null) return;
+    this.rekey.resp(splitEnvelope(whole.body));
+    this.anchorAt(whole.stamp); // [XTMP-TIM-016]
+    this.peerHas(m.replyTo);
+    this.sendHeartbeat(HEARTBEAT.PING, Buffer.alloc(0)); // [XTMP-RKY-020]
   }
 
   // #errorReply: the scope of an Error that is a reply is ignored, and a malformed
@@ -158,7 +276,7 @@ export class ClientSession extends Session {
   }
 
   get quiet() {
-    return this.#unanswered === 0;
+    return this.#calls.size === 0 && this.#unanswered === 0 && !this.rekey.awaiting;
   }
 
   // ended reports calls without a reply as unknown, and pings as lost.

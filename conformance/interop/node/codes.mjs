@@ -1,16 +1,17 @@
-// Code points, limits and timers of the specification, as far as a peer of
-// profile core on TCP with suite 1 meets them, and the table of legal flags.
+// Code points, limits and timers of the specification, as far as a peer of the
+// profiles core, probe, suites and integrity-only on TCP meets them, and the table
+// of legal flags.
 // test/registry.test.mjs compares all of it with spec/registry.
 
 export const VERSION = 1;
-export const SUITE = 1; // AES-256-GCM [XTMP-SUI-001]
+export const SUITE = Object.freeze({ INTEGRITY_ONLY: 0, AES256GCM: 1, CHACHA20POLY1305: 2, POSTQUANTUM: 3 });
 export const MAGIC = Buffer.from('XTMP', 'ascii');
 export const HEADER = 96; // bytes in front of every payload
 export const AAD = 80; // of them the tag covers these, checksum zero
 export const NO_SEQ = 2n ** 64n - 1n; // ref_seq: no frame
 
 export const TYPE = Object.freeze({
-  HANDSHAKE: 0x01, HANDSHAKE_ACK: 0x02, HEARTBEAT: 0x03, DISCONNECT: 0x04, ACK: 0x05, ERROR: 0xfe,
+  HANDSHAKE: 0x01, HANDSHAKE_ACK: 0x02, HEARTBEAT: 0x03, DISCONNECT: 0x04, ACK: 0x05, PROBE: 0x70, ERROR: 0xfe,
 });
 
 export const FLAG = Object.freeze({
@@ -20,6 +21,7 @@ const DEFINED_FLAGS = 0x007f;
 
 export const HS = Object.freeze({
   CLIENT_HELLO: 1, RETRY: 2, SERVER_HELLO: 3, SERVER_FLIGHT: 4, CLIENT_FINISH: 5, HANDSHAKE_DONE: 6,
+  REKEY_INIT: 32, REKEY_RESP: 33,
 });
 
 export const FLIGHT = Object.freeze({ IDENTITY: 0x41, SIGNATURE: 0x42, FINISHED: 0x43 });
@@ -45,17 +47,22 @@ export function errorName(code) {
 
 export const SCOPE = Object.freeze({ MESSAGE: 0, PATH: 1, SESSION: 2 });
 
-export const BIT = Object.freeze({ INCLUDE_KEY: 0x0001, KEY_INCLUDED: 0x01, ATTACH_UDP: 0x0002, ERROR_TOKEN: 0x01 });
+export const BIT = Object.freeze({
+  INCLUDE_KEY: 0x0001, CLIENT_INFLATES: 0x0002, KEY_INCLUDED: 0x01, ATTACH_UDP: 0x0002, SERVER_INFLATES: 0x0008, ERROR_TOKEN: 0x01,
+});
 
 // Sizes and counts, under the names of spec/registry; bytes unless the name says otherwise.
 export const LIMIT = Object.freeze({
   payload_before_session: 8208, handshake_message: 8192,
+  rekey_message: 8208, fragment_body_min: 512, fragment_body_tcp: 262_144, message_to_client: 16_777_216, probe_data_to_client: 16_777_208,
   frame_payload: 262_208, frame_payload_before_wallet: 65_600, message_to_server_before_wallet: 65_536,
   payload_max: 16_777_216, max_payload_min: 65_536, reassembly_bytes_min: 262_144, datagram_min: 1200, datagram_max: 1452,
   heartbeat_payload_max: 64, error_text: 256, exercise_payload: 64, receive_step: 65_536,
   linger_bytes: 65_536, linger_bytes_total: 1_048_576,
   session_id_max: 2n ** 53n - 1n, sequence_end: 2n ** 62n, mid_window: 4096n,
-  blocks_control: 2n ** 34n - 2n ** 20n, blocks_end: 2n ** 34n, blocks_per_frame: 6n, block_bytes: 16n,
+  blocks_rekey: 2n ** 33n, blocks_control: 2n ** 34n - 2n ** 20n, blocks_end: 2n ** 34n, blocks_per_frame: 6n, block_bytes: 16n,
+  fragments_min: 2, fragments_max: 65_535, incomplete_messages: 4,
+  probe_code_max: 65_535, probe_delay_ms: 60_000, probe_pushes: 1_000_000, probe_streams: 64,
   ack_after_frames: 32, max_inflight: 1024, inflight_bytes: 33_554_432, unacked_reply_bytes: 33_554_432,
   half_open_total: 4096, half_open_per_source: 8, sessions_per_source: 100, connections_per_client: 10,
   receive_memory_total: 268_435_456, receive_memory_per_source: 33_554_432,
@@ -65,7 +72,8 @@ export const LIMIT = Object.freeze({
 // Timers in milliseconds.
 export const TIMER = Object.freeze({
   T_CONNECT: 10_000, T_REPLY: 30_000, T_HANDSHAKE_TCP: 5000, T_ACK: 25, T_HEARTBEAT: 30_000, T_IDLE: 300_000,
-  T_PROBE: 2000, T_PROBE_MAX: 5000, T_FRAME: 15_000, T_CLOSE: 5000, T_LINGER: 1000, T_ROTATE: 86_400_000,
+  T_PROBE: 2000, T_PROBE_MAX: 5000, T_FRAME: 15_000, T_REASSEMBLY: 15_000, T_CLOSE: 5000, T_LINGER: 1000,
+  T_ROTATE: 86_400_000, T_REKEY: 30_000, T_REKEY_GAP: 1000, T_REKEY_GAP_MIN: 500, T_REKEY_ASK: 5000, T_KEY_LIMIT: 30_000, T_RETIRE: 100,
   T_SKEW: 300_000, T_STAMP_AHEAD: 30_000, T_STAMP_BEHIND: 300_000, T_EXERCISE: 60_000,
 });
 
@@ -94,7 +102,7 @@ export function flagsLegal(type, flags) {
   return row !== undefined && row.shapes.some(([set, may]) => (bits & set) === set && (bits & ~(set | may)) === 0);
 }
 
-// isRequestType covers the types that a peer of this version does not implement
-// and answers; isExtension those whose bodies it discards.
+// isRequestType covers Probe and the types that a peer of this version does not
+// implement and answers; isExtension those whose bodies it discards.
 export const isRequestType = (type) => type >= 0x06 && type <= 0x7f;
 export const isExtension = (type) => type >= 0x80 && type <= 0xef;

@@ -5,7 +5,8 @@
 //	node compose.mjs < flow.json
 //
 // The input is a flow of vectors/flows: seeds, randoms, ids, times, and the stamp
-// and plaintext of every later frame. The output is one JSON object: `result` has
+// and plaintext of every later frame; of RekeyInit and RekeyResp the plaintext is the
+// prologue, and the rest follows from the part "rekey". The output is one JSON object: `result` has
 // the values that the section "result" of a flow has, under the same names; `frames`
 // has the frames in order. Byte strings are hexadecimal.
 //
@@ -16,9 +17,11 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { BIT, FLAG, FLIGHT, HS, SUITE, TYPE, VERSION } from './codes.mjs';
 import { OpenSlot, SealSlot, clearFrame, parseHeader } from './frame.mjs';
-import { identityFrom } from './identity.mjs';
-import { Schedule, slotKeys, transcriptMessage } from './keys.mjs';
-import { encodeClientHello, encodeServerHello, encodeServerIdentity, u64, withEnvelope } from './messages.mjs';
+import { hybridFrom, identityFrom, sign } from './identity.mjs';
+import { Schedule, expandLabel, nextRoot, pathSecrets, slotKeys, transcriptMessage } from './keys.mjs';
+import {
+  encodeClientHello, encodeRekeyInit, encodeRekeyResp, encodeServerHello, encodeServerIdentity, withEnvelope,
+} from './messages.mjs';
 import * as p from './primitives.mjs';
 
 const bytes = (hex) => Buffer.from(hex, 'hex');
@@ -44,36 +47,56 @@ function serverIdentity(q, resetToken, identity, withKey) {
 }
 
 // agree computes the shared secrets at both ends, which have to find the same.
-function agree(c, s) {
-  const { ek, dk } = p.mlkemKeys(bytes(c.mlkem_seed));
-  const { ct, shared } = p.mlkemEncapsulate(ek, bytes(s.mlkem_m));
-  const [a, b] = [bytes(c.x25519_private), bytes(s.x25519_private)];
-  const x25519 = p.x25519Shared(a, p.x25519Public(b));
-  const same = p.equal(shared, p.mlkemDecapsulate(dk, ct)) && p.equal(x25519, p.x25519Shared(b, p.x25519Public(a)));
+function agree(clientX25519, mlkemSeed, serverX25519, mlkemM) {
+  const { ek, dk } = p.mlkemKeys(bytes(mlkemSeed));
+  const { ct, shared } = p.mlkemEncapsulate(ek, bytes(mlkemM));
+  const [a, b] = [bytes(clientX25519), bytes(serverX25519)];
+  const [A, B] = [p.x25519Public(a), p.x25519Public(b)];
+  const x25519 = p.x25519Shared(a, B);
+  const same = p.equal(shared, p.mlkemDecapsulate(dk, ct)) && p.equal(x25519, p.x25519Shared(b, A));
   if (!same) throw new Error('the two ends disagree');
-  return { ek, ct, shared, x25519 };
+  return { ek, ct, shared, x25519, client: A, server: B };
+}
+
+// rekeyed returns what the part "rekey" of a flow gives: the payloads of RekeyInit and
+// RekeyResp, without prologue, the secrets of epoch 1, and the values on the way.
+function rekeyed(r, root, binder) {
+  const { ek, ct, shared, x25519, client, server } = agree(r.client_x25519_private, r.client_mlkem_seed, r.server_x25519_private, r.server_mlkem_m);
+  const [init, resp] = [encodeRekeyInit(1, client, ek), encodeRekeyResp(1, server, ct)];
+  const [rekeyInit, rekeyResp] = [transcriptMessage(HS.REKEY_INIT, init), transcriptMessage(HS.REKEY_RESP, resp)];
+  const hash = p.sha384(rekeyInit, rekeyResp);
+  const next = nextRoot(root, rekeyInit, rekeyResp, shared, x25519);
+  const { ts_client: tsClient, ts_server: tsServer } = pathSecrets(next, binder);
+  const id = bytes(r.handshake_id);
+  return {
+    payloads: { RekeyInit: withEnvelope(HS.REKEY_INIT, id, init), RekeyResp: withEnvelope(HS.REKEY_RESP, id, resp) },
+    secrets: { 'p0.c.e1': tsClient, 'p0.s.e1': tsServer },
+    values: {
+      rekey_mlkem_ss: shared, rekey_x25519_ss: x25519, rekey_hash: hash, rekey_salt: expandLabel(root, 'rekey', hash, 48), root_next: next,
+    },
+  };
 }
 
 // compose returns everything of one flow.
-export function compose({ identity_seed: seed, client: c, server: s, handshake, frames: further }) {
-  const identity = identityFrom(bytes(seed));
+export function compose({ identity_seed: seed, mldsa_seed: mldsaSeed, client: c, server: s, rekey, handshake, frames: further }) {
+  const identity = mldsaSeed ? hybridFrom(bytes(seed), bytes(mldsaSeed)) : identityFrom(bytes(seed));
   const sessionId = bytes(s.session_id).readBigUInt64BE();
   const handshakeId = bytes(c.handshake_id);
-  const { ek, ct, shared, x25519 } = agree(c, s);
+  const { ek, ct, shared, x25519, server } = agree(c.x25519_private, c.mlkem_seed, s.x25519_private, s.mlkem_m);
   const ch = clientHello(c, identity, ek);
-  const sh = encodeServerHello({
-    version: VERSION, suite: SUITE, sessionId, time: BigInt(s.time), random: bytes(s.random),
-    x25519: p.x25519Public(bytes(s.x25519_private)), ct,
-  });
+  const suite = bytes(c.suites)[0];
+  const sh = encodeServerHello({ version: VERSION, suite, sessionId, time: BigInt(s.time), random: bytes(s.random), x25519: server, ct });
 
   const schedule = new Schedule(shared, x25519);
   schedule.hellos(transcriptMessage(HS.CLIENT_HELLO, ch), transcriptMessage(HS.SERVER_HELLO, sh));
   const resetToken = p.hmac256(bytes(s.reset_key), 'XTMP/1 reset', bytes(s.session_id)).subarray(0, 16);
   const SI = transcriptMessage(FLIGHT.IDENTITY, serverIdentity(s.params, resetToken, identity, (c.flags & BIT.INCLUDE_KEY) !== 0));
-  const SS = transcriptMessage(FLIGHT.SIGNATURE, p.ed25519Sign(identity.seed, schedule.identity(SI).server_signature_input));
+  const SS = transcriptMessage(FLIGHT.SIGNATURE, sign(identity, schedule.identity(SI).server_signature_input));
   const SF = transcriptMessage(FLIGHT.FINISHED, schedule.signature(SS).sf_mac);
   const { ts_client: tsClient, ts_server: tsServer, ...v } = schedule.finished(SF);
   const secrets = { 'hs.c': v.c_hs, 'hs.s': v.s_hs, 'p0.c': tsClient, 'p0.s': tsServer };
+  const fresh = rekey ? rekeyed(rekey, v.root_0, v.th3) : { payloads: {}, values: {} };
+  Object.assign(secrets, fresh.secrets);
 
   const flight = Buffer.concat([SI, SS, SF]);
   const payloads = {
@@ -85,22 +108,27 @@ export function compose({ identity_seed: seed, client: c, server: s, handshake, 
   const steps = handshake.map(({ from, message, stamp }) => {
     const [slot, plaintext] = payloads[message];
     const type = from === 'client' ? TYPE.HANDSHAKE : TYPE.HANDSHAKE_ACK;
-    return { name: message, from, slot, type, flags: slot ? FLAG.ENCRYPTED : 0, sequence: 0, stamp, plaintext };
+    return { name: message, from, slot, type, flags: slot && suite !== SUITE.INTEGRITY_ONLY ? FLAG.ENCRYPTED : 0, sequence: 0, stamp, plaintext };
   });
-  for (const f of further) steps.push({ name: '', ...f, slot: f.from === 'client' ? 'p0.c' : 'p0.s', plaintext: bytes(f.plaintext) });
+  for (const { message = '', ...f } of further) {
+    const slot = (f.from === 'client' ? 'p0.c' : 'p0.s') + (f.epoch ? `.e${f.epoch}` : '');
+    steps.push({ name: message, ...f, slot, plaintext: Buffer.concat([bytes(f.plaintext), fresh.payloads[message] ?? bytes('')]) });
+  }
 
   const result = {
     fingerprint: identity.fingerprint, reset_token: resetToken, mlkem_ss: shared, x25519_ss: x25519, SI, SS, SF, ...v, binder_0: v.th3,
+    ...fresh.values,
   };
   for (const [name, ts] of Object.entries(secrets)) {
     const { key, iv, keyId } = slotKeys(ts);
     Object.assign(result, { [`${name}.ts`]: ts, [`${name}.key`]: key, [`${name}.iv`]: iv, [`${name}.key_id`]: keyId });
   }
-  return { result: hexAll(result), frames: frames(steps, secrets, sessionId) };
+  return { result: hexAll(result), frames: frames(steps, secrets, suite, sessionId) };
 }
 
-// frames seals each step, opens it again, and returns what is on the wire.
-function frames(steps, secrets, sessionId) {
+// frames seals each step, opens it again, and returns what is on the wire. The
+// numbers of a path slot go on in the next epoch.
+function frames(steps, secrets, suite, sessionId) {
   const seals = {};
   const opens = {};
   return steps.map(({ name, from, slot, type, flags, sequence, stamp, plaintext }) => {
@@ -109,8 +137,8 @@ function frames(steps, secrets, sessionId) {
       const id = name === 'ClientHello' ? 0n : sessionId;
       return { ...shown, frame: clearFrame(type, id, BigInt(stamp), plaintext).toString('hex') };
     }
-    seals[slot] ??= new SealSlot(secrets[slot]);
-    opens[slot] ??= new OpenSlot(secrets[slot]);
+    seals[slot] ??= Object.assign(new SealSlot(secrets[slot], suite), { next: BigInt(sequence) });
+    opens[slot] ??= Object.assign(new OpenSlot(secrets[slot], suite), { next: BigInt(sequence) });
     const frame = seals[slot].seal({ type, flags, sessionId, stamp: BigInt(stamp) }, plaintext, BigInt(sequence));
     const opened = opens[slot].open(parseHeader(frame), frame, sessionId, null);
     if (!opened.equals(plaintext)) throw new Error(`frame ${name || sequence} does not open`);

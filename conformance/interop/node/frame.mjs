@@ -9,7 +9,7 @@
 
 import { crc32 } from 'node:zlib';
 import { AAD, FLAG, HEADER, LIMIT, MAGIC, SUITE, TYPE, VERSION, flagsLegal } from './codes.mjs';
-import { gcmOpen, gcmSeal } from './primitives.mjs';
+import * as p from './primitives.mjs';
 import { slotKeys } from './keys.mjs';
 
 const ZERO = Buffer.alloc(56);
@@ -102,23 +102,31 @@ export function checkChecksum(h, frame) {
   if (frameChecksum(frame) !== h.checksum) throw new CheckFailed('check 7: checksum'); // [XTMP-ORD-019]
 }
 
-// A Slot is one traffic secret with its counter: frames sealed, or opened, so far.
+// nonceField is the 24 bytes of 4.5.
+export function nonceField(iv, seq) {
+  const b = Buffer.alloc(24);
+  iv.copy(b);
+  b.writeBigUInt64BE(b.readBigUInt64BE(4) ^ seq, 4);
+  return b;
+}
+
+const eraseKeys = ({ key, iv, keyId }) => {
+  for (const b of [key, iv, keyId]) b.fill(0);
+};
+
+// A Slot is one direction of a connection: the keys of one traffic secret, and the
+// count of frames sealed, or opened, so far, which goes on when the keys change.
+// [XTMP-RKY-029] [XTMP-SUI-008]
 class Slot {
   next = 0n;
 
-  constructor(ts) {
+  constructor(ts, suite = SUITE.AES256GCM) {
+    this.suite = suite;
     Object.assign(this, slotKeys(ts));
   }
 
-  nonceField(seq) {
-    const b = Buffer.alloc(24);
-    this.iv.copy(b);
-    b.writeBigUInt64BE(b.readBigUInt64BE(4) ^ seq, 4);
-    return b;
-  }
-
   erase() {
-    for (const b of [this.key, this.iv, this.keyId]) b.fill(0);
+    eraseKeys(this);
   }
 }
 
@@ -130,8 +138,8 @@ export class SealSlot extends Slot {
   #end;
 
   // frames is how many frames the slot may seal: one for a handshake slot.
-  constructor(ts, frames = LIMIT.sequence_end) {
-    super(ts);
+  constructor(ts, suite, frames = LIMIT.sequence_end) {
+    super(ts, suite);
     this.#end = frames;
   }
 
@@ -142,13 +150,21 @@ export class SealSlot extends Slot {
     if (seq !== this.next || seq >= this.#end) throw new RangeError(`sequence number ${seq}, not ${this.next}, or none is left`);
     if (this.blocks >= LIMIT.blocks_end) throw new RangeError('the key is used up'); // [XTMP-NON-016]
     if (this.exhausted && !isControl(type)) throw new RangeError('the key is nearly used up'); // [XTMP-NON-015]
-    const fields = { type, flags: flags | FLAG.ENCRYPTED, sessionId, seq, length: plaintext.length, suite: SUITE, stamp };
-    const b = header({ ...fields, keyId: this.keyId, nonce: this.nonceField(seq) });
+    const encrypted = this.suite === SUITE.INTEGRITY_ONLY ? 0 : FLAG.ENCRYPTED; // [XTMP-HDR-028] [XTMP-INT-005]
+    const fields = { type, flags: flags | encrypted, sessionId, seq, length: plaintext.length, suite: this.suite, stamp };
+    const b = header({ ...fields, keyId: this.keyId, nonce: nonceField(this.iv, seq) }); // [XTMP-INT-004] [XTMP-INT-006]
     this.next += 1n;
     this.blocks += (BigInt(plaintext.length) + LIMIT.block_bytes - 1n) / LIMIT.block_bytes + LIMIT.blocks_per_frame;
-    const { ciphertext, tag } = gcmSeal(this.key, b.subarray(56, 68), b.subarray(0, AAD), plaintext);
+    const { ciphertext, tag } = p.seal(this.suite, this.key, b.subarray(56, 68), b.subarray(0, AAD), plaintext);
     tag.copy(b, 80);
     return finish(b, ciphertext);
+  }
+
+  // rekey goes on under the keys of another traffic secret.
+  rekey(ts) {
+    eraseKeys(this);
+    Object.assign(this, slotKeys(ts));
+    this.blocks = 0n;
   }
 
   get exhausted() {
@@ -157,24 +173,47 @@ export class SealSlot extends Slot {
 }
 
 export class OpenSlot extends Slot {
+  switched = () => {}; // called when the first frame of another epoch has opened
+  #later = null; // keys of the next epoch
+
+  // prepare makes the slot open frames of the next epoch too, until the first of
+  // them has opened; from then on it opens no others. [XTMP-RKY-021] [XTMP-RKY-030]
+  prepare(ts) {
+    this.#later = slotKeys(ts);
+  }
+
+  erase() {
+    super.erase();
+    if (this.#later) eraseKeys(this.#later);
+  }
+
+  #switch() {
+    eraseKeys(this);
+    Object.assign(this, this.#later);
+    this.#later = null;
+    this.switched();
+  }
+
   // open does the checks 6, key and suite, to 12 on a whole frame and returns
   // the plaintext. Without an anchor the timestamp is not judged. [XTMP-TIM-008]
   open(h, frame, sessionId, anchor) {
     if (h.keyId.equals(ZERO.subarray(0, 16))) throw new CheckFailed('check 6: no key, in a session'); // [XTMP-ORD-028] [XTMP-HDR-033]
     if (h.sessionId !== sessionId) throw new CheckFailed('check 6: session_id'); // [XTMP-ORD-016]
-    if (!h.keyId.equals(this.keyId)) throw new CheckFailed('check 6: key_id'); // [XTMP-ORD-017]
-    if (h.suite !== SUITE) throw new CheckFailed('check 6: encryption_type'); // [XTMP-ORD-018]
+    const keys = [this, this.#later].find((k) => k?.keyId.equals(h.keyId));
+    if (!keys) throw new CheckFailed('check 6: key_id'); // [XTMP-ORD-017] [XTMP-ORD-031]
+    if (h.suite !== this.suite) throw new CheckFailed('check 6: encryption_type'); // [XTMP-ORD-018] [XTMP-INT-009]
     checkChecksum(h, frame);
     if (anchor && !anchor.accepts(h.stamp)) throw new CheckFailed('check 8: timestamp');
     if (h.seq !== this.next || h.seq >= LIMIT.sequence_end) { // [XTMP-ORD-021] [XTMP-ORD-022] [XTMP-NON-013]
       throw new CheckFailed('check 9: sequence number');
     }
-    if (!h.nonce.equals(this.nonceField(h.seq))) throw new CheckFailed('check 10: nonce'); // [XTMP-NON-006]
+    if (!h.nonce.equals(nonceField(keys.iv, h.seq))) throw new CheckFailed('check 10: nonce'); // [XTMP-NON-006]
     const aad = Buffer.from(frame.subarray(0, AAD));
     aad.fill(0, 28, 32);
-    const plaintext = gcmOpen(this.key, h.nonce.subarray(0, 12), aad, frame.subarray(HEADER), h.tag);
+    const plaintext = p.open(this.suite, keys.key, h.nonce.subarray(0, 12), aad, frame.subarray(HEADER), h.tag);
     if (plaintext === null) throw new CheckFailed('check 11: it does not open'); // [XTMP-ORD-025]
     this.next += 1n;
+    if (keys !== this) this.#switch();
     return plaintext;
   }
 }
@@ -182,17 +221,35 @@ export class OpenSlot extends Slot {
 // readPrologue splits a plaintext; the fields are there exactly when their flags
 // are. It returns null when the plaintext is too short. [XTMP-HDR-036]
 export function readPrologue(flags, plaintext) {
+  const m = {};
+  let at = 0;
+  let short = false;
+  const take = (size, read) => {
+    short ||= plaintext.length < at + size;
+    if (!short) read(at);
+    at += size;
+  };
   const has = (flag) => (flags & flag) !== 0;
-  const fragment = has(FLAG.FRAGMENT);
-  const size = (has(FLAG.REQUIRES_ACK) ? 8 : 0) + (has(FLAG.REPLY) ? 8 : 0) + (has(FLAG.STREAMING) ? 12 : 0) + (fragment ? 8 : 0);
-  if (plaintext.length < size) return null;
-  const first = !fragment || plaintext.readUInt16BE(size - 4) === 0;
-  const whole = size + (has(FLAG.COMPRESSED) && first ? 4 : 0);
-  if (plaintext.length < whole) return null;
-  const prologue = { body: plaintext.subarray(whole) };
-  if (has(FLAG.REQUIRES_ACK)) prologue.mid = plaintext.readBigUInt64BE(0);
-  if (has(FLAG.REPLY)) prologue.replyTo = plaintext.readBigUInt64BE(has(FLAG.REQUIRES_ACK) ? 8 : 0);
-  return prologue;
+  if (has(FLAG.REQUIRES_ACK)) take(8, (i) => (m.mid = plaintext.readBigUInt64BE(i)));
+  if (has(FLAG.REPLY)) take(8, (i) => (m.replyTo = plaintext.readBigUInt64BE(i)));
+  if (has(FLAG.STREAMING)) take(12, (i) => Object.assign(m, { subId: plaintext.readUInt32BE(i), n: plaintext.readBigUInt64BE(i + 4) }));
+  if (has(FLAG.FRAGMENT)) {
+    take(8, (i) => Object.assign(m, { fragId: plaintext.readUInt32BE(i), index: plaintext.readUInt16BE(i + 4), count: plaintext.readUInt16BE(i + 6) }));
+  }
+  if (has(FLAG.COMPRESSED) && !(m.index > 0)) take(4, (i) => (m.originalLen = plaintext.readUInt32BE(i)));
+  return short ? null : Object.assign(m, { body: plaintext.subarray(at) });
+}
+
+// writePrologue is its inverse, for the fields that are there. [XTMP-HDR-035]
+export function writePrologue({ mid, replyTo, subId, n, fragId, index, count, originalLen }) {
+  const b = Buffer.alloc(40);
+  let at = 0;
+  if (mid !== undefined) at = b.writeBigUInt64BE(mid, at);
+  if (replyTo !== undefined) at = b.writeBigUInt64BE(replyTo, at);
+  if (subId !== undefined) at = b.writeBigUInt64BE(n, b.writeUInt32BE(subId, at));
+  if (count !== undefined) at = b.writeUInt16BE(count, b.writeUInt16BE(index, b.writeUInt32BE(fragId, at)));
+  if (originalLen !== undefined && !(index > 0)) at = b.writeUInt32BE(originalLen, at);
+  return b.subarray(0, at);
 }
 
 // A FrameReader finds frames by payload_length alone. It asks `judge` about each

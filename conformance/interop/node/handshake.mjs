@@ -4,7 +4,7 @@
 
 import { BIT, ERROR, FLAG, FLIGHT, HS, SUITE, TYPE, VERSION } from './codes.mjs';
 import { Malformed, OpenSlot, SealSlot, clearFrame } from './frame.mjs';
-import { HandshakeFailure, chooseIdentity, judgeIdentity, keyHeldFor } from './identity.mjs';
+import { HandshakeFailure, KIND_HYBRID, chooseIdentity, judgeIdentity, keyHeldFor, sign, verify } from './identity.mjs';
 import { Schedule, transcriptMessage } from './keys.mjs';
 import {
   checkParams, decodeClientHello, decodeServerHello, decodeServerIdentity, encodeClientHello, encodeServerHello,
@@ -25,13 +25,16 @@ export const freshClientEntropy = () => ({
 
 export const freshServerEntropy = () => ({ random: p.random(32), x25519: p.random(32), mlkemMessage: p.random(32) });
 
-// slotsOf returns the path slots as one end uses them, and erases nothing.
-const slotsOf = ({ ts_client: c, ts_server: s }, client) =>
-  client ? { seal: new SealSlot(c), open: new OpenSlot(s) } : { seal: new SealSlot(s), open: new OpenSlot(c) };
+// slotsOf returns the path slots as one end uses them, with what a rekey needs:
+// root and binder. It erases nothing.
+function slotsOf({ ts_client: c, ts_server: s, root_0: root, th3 }, client, suite) {
+  const [out, inward] = client ? [c, s] : [s, c];
+  return { seal: new SealSlot(out, suite), open: new OpenSlot(inward, suite), root: Buffer.from(root), binder: Buffer.from(th3) };
+}
 
 // sealOnce seals the one frame of a handshake slot and erases it. [XTMP-NON-007]
-function sealOnce(secret, fields, plaintext) {
-  const slot = new SealSlot(secret, 1n);
+function sealOnce(secret, suite, fields, plaintext) {
+  const slot = new SealSlot(secret, suite, 1n);
   const frame = slot.seal(fields, plaintext);
   slot.erase();
   return frame;
@@ -39,7 +42,12 @@ function sealOnce(secret, fields, plaintext) {
 
 const isPlainHandshake = (h, type) => h.type === type && (h.flags & ~(FLAG.ENCRYPTED | FLAG.PRIORITY)) === 0;
 
+// suitesFor is what a client offers under its pins: suite 3 where it can be had.
+export const suitesFor = (pins) =>
+  [...(pins.some(({ kind }) => kind === KIND_HYBRID) ? [SUITE.POSTQUANTUM] : []), SUITE.AES256GCM, SUITE.CHACHA20POLY1305];
+
 export class ClientHandshake {
+  #suites;
   #entropy;
   #pins;
   #time;
@@ -50,18 +58,20 @@ export class ClientHandshake {
   #serverTime;
   sessionId = 0n;
 
-  // pins are those of the endpoint; time is the wall time in microseconds. hint says
-  // whether identity_hint names the pins.
-  constructor(pins, time, { entropy = freshClientEntropy(), hint = true } = {}) {
+  // pins are those of the endpoint; time is the wall time in microseconds. suites are
+  // in the order of preference, suite 0 among them only if the user says so; inflates
+  // is whether replies may be compressed; hint says whether identity_hint names the pins.
+  constructor(pins, time, { entropy = freshClientEntropy(), hint = true, suites = suitesFor(pins), inflates = false } = {}) {
     const { ek, dk } = p.mlkemKeys(entropy.mlkemSeed);
+    this.#suites = suites;
     this.#entropy = entropy;
     this.#pins = pins;
     this.#time = time;
     this.#dk = dk;
     this.#asked = pins.some((pin) => !keyHeldFor(pins, pin.fingerprint)); // [XTMP-HSK-005]
     this.#ch = encodeClientHello({
-      suites: [SUITE], // [XTMP-SUI-002] [XTMP-HSK-002]
-      flags: this.#asked ? BIT.INCLUDE_KEY : 0, // [XTMP-TYP-015]
+      suites, // [XTMP-SUI-002] [XTMP-SUI-004] [XTMP-HSK-002] [XTMP-INT-001]
+      flags: (this.#asked ? BIT.INCLUDE_KEY : 0) | (inflates ? BIT.CLIENT_INFLATES : 0), // [XTMP-TYP-031]
       time,
       random: entropy.random,
       x25519: p.x25519Public(entropy.x25519),
@@ -85,7 +95,7 @@ export class ClientHandshake {
     const body = this.#body(payload, HS.SERVER_HELLO);
     const sh = decodeServerHello(body);
     if (sh.version !== VERSION) throw new HandshakeFailure('the server chose a version that was not offered'); // [XTMP-HSK-016]
-    if (sh.suite !== SUITE) throw new HandshakeFailure('the server chose a suite that was not offered'); // [XTMP-HSK-017]
+    if (!this.#suites.includes(sh.suite)) throw new HandshakeFailure('the server chose a suite that was not offered'); // [XTMP-HSK-017]
     if (sh.sessionId === 0n) throw new HandshakeFailure('session_id is 0'); // [XTMP-HSK-018]
     if (sh.sessionId !== h.sessionId) throw new HandshakeFailure('session_id of header and body differ'); // [XTMP-HSK-019]
     const x25519 = p.x25519Shared(this.#entropy.x25519, sh.x25519);
@@ -93,8 +103,9 @@ export class ClientHandshake {
     this.#schedule = new Schedule(p.mlkemDecapsulate(this.#dk, sh.ct), x25519);
     const v = this.#schedule.hellos(transcriptMessage(HS.CLIENT_HELLO, this.#ch), transcriptMessage(HS.SERVER_HELLO, body));
     this.sessionId = sh.sessionId;
+    this.suite = sh.suite;
     this.#serverTime = sh.time;
-    this.slot = new OpenSlot(v.s_hs);
+    this.slot = new OpenSlot(v.s_hs, sh.suite);
   }
 
   // serverFlight takes the opened flight. [XTMP-HSK-036] skewed says whether
@@ -103,12 +114,12 @@ export class ClientHandshake {
     if (!isPlainHandshake(h, TYPE.HANDSHAKE_ACK)) throw new Malformed('not a ServerFlight');
     const flight = splitFlight(this.#body(plaintext, HS.SERVER_FLIGHT));
     const si = decodeServerIdentity(flight.identity.subarray(4));
-    const key = judgeIdentity(si, this.#pins, this.#asked);
+    const key = judgeIdentity(si, this.#pins, this.#asked, this.suite); // [XTMP-TRU-011]
     const fail = (why) => {
       throw new HandshakeFailure(why, si.fingerprint);
     };
     const input = this.#schedule.identity(flight.identity).server_signature_input;
-    if (!p.ed25519Verify(key, input, flight.signature.subarray(4))) fail('the signature does not verify'); // [XTMP-HSK-043]
+    if (!verify(key, input, flight.signature.subarray(4))) fail('the signature does not verify'); // [XTMP-HSK-043]
     if (skewed) fail('the clocks differ by more than 300 s'); // [XTMP-TIM-014]
     const { sf_mac: mac } = this.#schedule.signature(flight.signature);
     if (!p.equal(mac, flight.finished.subarray(4))) fail('the MAC of ServerFinished is wrong'); // [XTMP-HSK-044]
@@ -130,10 +141,11 @@ export class ClientHandshake {
     const v = this.#schedule.values;
     const frame = sealOnce(
       v.c_hs, // [XTMP-HSK-046]
+      this.suite,
       { type: TYPE.HANDSHAKE, sessionId: this.sessionId, stamp },
       withEnvelope(HS.CLIENT_FINISH, this.#entropy.handshakeId, v.cf_mac), // [XTMP-ENV-006]
     );
-    return { frame, ...slotsOf(v, true) };
+    return { frame, ...slotsOf(v, true, this.suite) };
   }
 
   erase() {
@@ -178,8 +190,8 @@ export class ServerHandshake {
   #time;
 
   // The payload is that of a clear first frame of type 0x01 which passed checks
-  // 1 … 10. busy() is asked before the costly part. [XTMP-HSK-079]
-  constructor(payload, identities, busy) {
+  // 1 … 10. busy() is asked before the costly part; suites are those enabled. [XTMP-HSK-079]
+  constructor(payload, identities, busy, suites = [SUITE.AES256GCM]) {
     try {
       const envelope = splitEnvelope(payload); // [XTMP-HSK-067]
       if (envelope.hsType !== HS.CLIENT_HELLO) throw new Malformed('hs_type'); // [XTMP-HSK-068]
@@ -190,35 +202,37 @@ export class ServerHandshake {
       if (!(error instanceof Malformed)) throw error;
       throw new Refusal(ERROR.MALFORMED, error.message); // [XTMP-HSK-071]
     }
-    const { minVersion, maxVersion, suites, hints, ek } = this.ch;
+    const { minVersion, maxVersion, suites: offered, hints, ek } = this.ch;
     if (minVersion > maxVersion || minVersion > VERSION || maxVersion < VERSION) { // [XTMP-HSK-072] [XTMP-HSK-073]
       throw new Refusal(ERROR.VERSION_UNSUPPORTED, `versions ${minVersion} to ${maxVersion}`);
     }
-    if (!suites.includes(SUITE)) throw new Refusal(ERROR.NO_COMMON_SUITE, `suites ${suites}`); // [XTMP-HSK-074] [XTMP-TRU-021]
-    this.identity = chooseIdentity(identities, hints);
+    const choice = chooseIdentity(identities, hints, offered, suites);
+    if (choice === null) throw new Refusal(ERROR.NO_COMMON_SUITE, `suites ${offered}`); // [XTMP-HSK-074] [XTMP-TRU-021] [XTMP-INT-003]
+    Object.assign(this, choice);
     if (busy()) throw new Refusal(ERROR.SERVER_BUSY, 'a limit is reached'); // [XTMP-HSK-077]
     if (!p.mlkemKeyAcceptable(ek)) throw new Refusal(ERROR.HANDSHAKE_FAILED, 'ML-KEM modulus'); // [XTMP-HSK-075]
   }
 
   // answer returns ServerHello and ServerFlight. It draws what it needs, unless told.
   answer({ sessionId, time, params, entropy = freshServerEntropy() }) {
-    const { ch, identity, handshakeId } = this;
+    const { ch, identity, suite, handshakeId } = this;
     const x25519 = p.x25519Shared(entropy.x25519, ch.x25519);
     if (x25519 === null) throw new Refusal(ERROR.HANDSHAKE_FAILED, 'the X25519 secret is zero'); // [XTMP-HSK-075]
     const { ct, shared } = p.mlkemEncapsulate(ch.ek, entropy.mlkemMessage); // [XTMP-HSK-015]
     const sh = encodeServerHello({
-      version: VERSION, suite: SUITE, sessionId, time, random: entropy.random, x25519: p.x25519Public(entropy.x25519), ct,
+      version: VERSION, suite, sessionId, time, random: entropy.random, x25519: p.x25519Public(entropy.x25519), ct,
     });
     this.sessionId = sessionId;
     this.#time = time;
     this.#schedule = new Schedule(shared, x25519);
     this.#schedule.hellos(transcriptMessage(HS.CLIENT_HELLO, this.body), transcriptMessage(HS.SERVER_HELLO, sh));
     const flight = this.#flight(identity, params);
-    this.slot = new OpenSlot(this.values.c_hs);
+    this.slot = new OpenSlot(this.values.c_hs, suite);
     for (const secret of [shared, x25519, entropy.x25519, entropy.mlkemMessage]) secret.fill(0);
     const hello = clearFrame(TYPE.HANDSHAKE_ACK, sessionId, time, withEnvelope(HS.SERVER_HELLO, handshakeId, sh)); // [XTMP-HSK-013]
     const sealed = sealOnce(
       this.values.s_hs,
+      suite,
       { type: TYPE.HANDSHAKE_ACK, sessionId, stamp: time },
       withEnvelope(HS.SERVER_FLIGHT, handshakeId, flight), // [XTMP-ENV-005]
     );
@@ -228,7 +242,7 @@ export class ServerHandshake {
   #flight(identity, params) {
     const key = this.ch.includeKey ? identity.key : null; // [XTMP-HSK-023]
     const si = flightMessage(FLIGHT.IDENTITY, encodeServerIdentity({ ...identity, key, params }));
-    const signature = p.ed25519Sign(identity.seed, this.#schedule.identity(si).server_signature_input);
+    const signature = sign(identity, this.#schedule.identity(si).server_signature_input); // [XTMP-TRU-024]
     const ss = flightMessage(FLIGHT.SIGNATURE, signature);
     const sf = flightMessage(FLIGHT.FINISHED, this.#schedule.signature(ss).sf_mac);
     this.#schedule.finished(sf);
@@ -248,7 +262,7 @@ export class ServerHandshake {
   }
 
   slots() {
-    return slotsOf(this.values, false);
+    return slotsOf(this.values, false, this.suite);
   }
 
   erase() {

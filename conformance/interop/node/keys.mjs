@@ -53,6 +53,15 @@ export const pathSecrets = (root, binder) => ({
   ts_server: expandLabel(root, 's path', binder, 48),
 });
 
+// nextRoot is root_{e+1} of a rekey, from root_e, the two transcript messages and
+// the two shared secrets.
+export function nextRoot(root, init, resp, mlkemShared, x25519Shared) {
+  const ss = Buffer.concat([mlkemShared, x25519Shared]);
+  const next = hkdfExtract(expandLabel(root, 'rekey', sha384(init, resp), 48), ss);
+  ss.fill(0);
+  return next;
+}
+
 export const slotKeys = (ts) => ({
   key: expandLabel(ts, 'key', EMPTY, 32),
   iv: expandLabel(ts, 'iv', EMPTY, 12),

@@ -40,12 +40,17 @@ export class Counts {
   // busy judges a handshake whose connection is counted as half-open already.
   // [XTMP-LIM-005] … [XTMP-LIM-008]
   busy(source) {
-    const { halfOpen, sessions, memory } = this.#of(source);
+    const { halfOpen, sessions } = this.#of(source);
     const l = this.#limits;
     const reached = (n, limit) => limit !== 0 && n >= limit;
     return reached(halfOpen - 1, l.half_open_per_source) || this.#total.halfOpen - 1 >= l.half_open_total
-      || reached(sessions, l.connections_per_client) || reached(sessions, l.sessions_per_source)
-      || this.#total.memory >= l.receive_memory_total || memory >= l.receive_memory_per_source;
+      || reached(sessions, l.connections_per_client) || reached(sessions, l.sessions_per_source) || this.full(source);
+  }
+
+  // full says whether receive memory is at its limit. [XTMP-FRG-024]
+  full(source) {
+    const { receive_memory_total: total, receive_memory_per_source: each } = this.#limits;
+    return this.#total.memory >= total || this.#of(source).memory >= each;
   }
 
   // delayOfFirstFrame takes a token and returns the milliseconds to wait for it.

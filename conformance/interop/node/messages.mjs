@@ -4,9 +4,10 @@
 import { BIT, ERROR, FLIGHT, LIMIT, NO_SEQ, errorName } from './codes.mjs';
 import { transcriptMessage } from './keys.mjs';
 import { Malformed } from './frame.mjs';
+import { MLDSA_SIGNATURE } from './primitives.mjs';
 
 const u16 = (n) => Buffer.from([n >> 8, n & 0xff]);
-const u32 = (n) => {
+export const u32 = (n) => {
   const b = Buffer.alloc(4);
   b.writeUInt32BE(n);
   return b;
@@ -80,6 +81,7 @@ export function decodeClientHello(body) {
     maxVersion: body[1],
     suites: used,
     includeKey: (body.readUInt16BE(6) & BIT.INCLUDE_KEY) !== 0, // [XTMP-TYP-017]
+    inflates: (body.readUInt16BE(6) & BIT.CLIENT_INFLATES) !== 0,
     time: body.readBigUInt64BE(8),
     x25519: body.subarray(48, 80),
     ek: body.subarray(80, 1264),
@@ -150,6 +152,8 @@ export function checkParams(p) {
   demand(datagram || (p.policy & BIT.ATTACH_UDP) === 0, 'params: max_datagram');
 }
 
+const signatureLength = (kind) => (kind === 2 ? 64 + MLDSA_SIGNATURE : 64);
+
 // splitFlight returns the three messages, with their bodies and with the bytes
 // that the transcript takes. [XTMP-HSK-037]
 export function splitFlight(body) {
@@ -163,7 +167,8 @@ export function splitFlight(body) {
     return message;
   });
   demand(at === body.length, 'ServerFlight: bytes after the last message');
-  demand(signature.length === 4 + 64 && finished.length === 4 + 48, 'ServerFlight: length of signature or MAC');
+  const kind = identity[4]; // of a ServerIdentity that may still be malformed
+  demand(signature.length === 4 + signatureLength(kind) && finished.length === 4 + 48, 'ServerFlight: length of signature or MAC');
   return { identity, signature, finished };
 }
 
@@ -211,3 +216,25 @@ export function decodeDisconnect(body) {
 
 // encodeHandshakeDone sends no address token. [XTMP-HSK-055]
 export const encodeHandshakeDone = (time) => Buffer.concat([Buffer.alloc(48), u64(time)]);
+
+// RekeyInit and RekeyResp are the same but for the length of their last field. [11.1]
+const encodeRekey = (epoch, x25519, kem) => Buffer.concat([u32(epoch), x25519, kem]);
+
+function decodeRekey(body, length) {
+  demand(body.length === 36 + length, `rekey: not ${36 + length} bytes`);
+  return { epoch: body.readUInt32BE(0), x25519: body.subarray(4, 36), kem: body.subarray(36) };
+}
+
+export const encodeRekeyInit = (epoch, x25519, ek) => encodeRekey(epoch, x25519, ek);
+export const encodeRekeyResp = (epoch, x25519, ct) => encodeRekey(epoch, x25519, ct);
+export const decodeRekeyInit = (body) => decodeRekey(body, 1184);
+export const decodeRekeyResp = (body) => decodeRekey(body, 1088);
+
+// encodeProbe and decodeProbe are the body of 18.1.
+export const encodeProbe = (op, arg, data = Buffer.alloc(0)) => Buffer.concat([Buffer.from([op, 0, 0, 0]), u32(arg), data]);
+
+export function decodeProbe(body) {
+  demand(body.length >= 8, 'Probe: shorter than 8 bytes');
+  demand(body.readUIntBE(1, 3) === 0, 'Probe: zero');
+  return { op: body[0], arg: body.readUInt32BE(4), data: body.subarray(8) };
+}

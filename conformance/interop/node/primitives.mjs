@@ -1,9 +1,12 @@
-// The primitives: hashes, HKDF-Expand, AES-256-GCM, X25519, Ed25519, ML-KEM-768.
-// All of them are node:crypto, except ML-KEM, which is @noble/post-quantum.
-// Raw keys go in and out of node:crypto in their DER form, whose prefix is fixed.
+// The primitives: hashes, HKDF-Expand, the suites, X25519, Ed25519, ML-KEM-768 and
+// ML-DSA-65. All of them are node:crypto, except the last two, which are
+// @noble/post-quantum. Raw keys go in and out of node:crypto in their DER form,
+// whose prefix is fixed.
 
 import * as crypto from 'node:crypto';
+import { ml_dsa65 } from '@noble/post-quantum/ml-dsa.js';
 import { ml_kem768 } from '@noble/post-quantum/ml-kem.js';
+import { SUITE } from './codes.mjs';
 
 const PKCS8 = { x25519: '302e020100300506032b656e04220420', ed25519: '302e020100300506032b657004220420' };
 const SPKI = { x25519: '302a300506032b656e032100', ed25519: '302a300506032b6570032100' };
@@ -40,18 +43,26 @@ export function hkdfExpand(prk, info, n) {
   return Buffer.concat(blocks).subarray(0, n);
 }
 
-// gcmSeal returns ciphertext and 16-byte tag.
-export function gcmSeal(key, nonce, aad, plaintext) {
-  const c = crypto.createCipheriv('aes-256-gcm', key, nonce, { authTagLength: 16 });
+// AEADS of the suites that encrypt. [XTMP-SUI-006] [XTMP-SUI-007]
+const AEADS = { [SUITE.AES256GCM]: 'aes-256-gcm', [SUITE.CHACHA20POLY1305]: 'chacha20-poly1305', [SUITE.POSTQUANTUM]: 'aes-256-gcm' };
+
+// integrityTag is the tag of 15.3.
+const integrityTag = (key, aad, payload) => hmac256(key, aad, payload).subarray(0, 16);
+
+// seal returns payload and 16-byte tag in a suite. [XTMP-INT-007] [XTMP-INT-008]
+export function seal(suite, key, nonce, aad, plaintext) {
+  if (suite === SUITE.INTEGRITY_ONLY) return { ciphertext: plaintext, tag: integrityTag(key, aad, plaintext) };
+  const c = crypto.createCipheriv(AEADS[suite], key, nonce, { authTagLength: 16 });
   c.setAAD(aad);
   const ciphertext = Buffer.concat([c.update(plaintext), c.final()]);
   return { ciphertext, tag: c.getAuthTag() };
 }
 
-// gcmOpen returns the plaintext, or null when the tag does not verify. OpenSSL
-// compares tags in constant time. [XTMP-HDR-026] [XTMP-HDR-027]
-export function gcmOpen(key, nonce, aad, ciphertext, tag) {
-  const d = crypto.createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: 16 });
+// open returns the plaintext, or null when the tag does not verify. OpenSSL
+// compares tags in constant time. [XTMP-HDR-026] [XTMP-HDR-027] [XTMP-INT-011]
+export function open(suite, key, nonce, aad, ciphertext, tag) {
+  if (suite === SUITE.INTEGRITY_ONLY) return equal(integrityTag(key, aad, ciphertext), tag) ? ciphertext : null;
+  const d = crypto.createDecipheriv(AEADS[suite], key, nonce, { authTagLength: 16 });
   d.setAAD(aad);
   d.setAuthTag(tag);
   const plaintext = d.update(ciphertext);
@@ -148,3 +159,20 @@ export function mlkemEncapsulate(ek, m) {
 // mlkemDecapsulate returns what FIPS 203 says for any ciphertext of the right
 // length, implicit rejection included. [XTMP-KEY-010]
 export const mlkemDecapsulate = (dk, ct) => Buffer.from(ml_kem768.decapsulate(ct, dk));
+
+export const MLDSA_KEY = 1952;
+export const MLDSA_SIGNATURE = 3309;
+const MLDSA_CONTEXT = Buffer.from('XTMP/1 server auth', 'ascii'); // [XTMP-KEY-017]
+
+// mldsaKeys takes the 32-byte seed of FIPS 204.
+export const mldsaKeys = (seed) => {
+  const { publicKey: pk, secretKey: sk } = ml_dsa65.keygen(seed);
+  return { pk: Buffer.from(pk), sk };
+};
+
+// mldsaSign signs the whole message, without hedging: the same input gives the same signature.
+export const mldsaSign = (sk, message) => Buffer.from(ml_dsa65.sign(message, sk, { context: MLDSA_CONTEXT, extraEntropy: false }));
+
+// mldsaVerify: every string of 1952 bytes is a key.
+export const mldsaVerify = (pk, message, signature) =>
+  signature.length === MLDSA_SIGNATURE && ml_dsa65.verify(signature, message, pk, { context: MLDSA_CONTEXT });

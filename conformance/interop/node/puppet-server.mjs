@@ -76,7 +76,7 @@ export class PuppetServer {
     const [time, secret] = [wallMicros(), p.random(32)];
     const { ct, shared } = p.mlkemEncapsulate(ch.ek, p.random(32));
     const fields = part('sh', {
-      version: 1, suite: SUITE, sessionId: 2n ** 64n - 1n, time, random: p.random(32), x25519: p.x25519Public(secret), ct,
+      version: 1, suite: SUITE.AES256GCM, sessionId: 2n ** 64n - 1n, time, random: p.random(32), x25519: p.x25519Public(secret), ct,
     });
     this.id = fields.sessionId;
     const sh = part('shBody', encodeServerHello(fields));

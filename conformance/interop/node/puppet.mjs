@@ -3,7 +3,7 @@
 
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { HEADER, SCOPE, TYPE } from './codes.mjs';
+import { HEADER, SCOPE, SUITE, TYPE } from './codes.mjs';
 import { wallMicros } from './clock.mjs';
 import { FrameReader, frameChecksum, readPrologue } from './frame.mjs';
 import { ClientHandshake } from './handshake.mjs';
@@ -40,13 +40,14 @@ export class Puppet {
   }
 
   // establish runs the handshake; change(name, frame) may replace what is sent.
-  async establish(identity, { time = wallMicros(), change = (_, frame) => frame } = {}) {
-    const pins = [{ kind: 1, fingerprint: identity.fingerprint, key: null }];
-    this.handshake = new ClientHandshake(pins, time);
+  // offer is what ClientHandshake takes: suites, inflates.
+  async establish(identity, { time = wallMicros(), change = (_, frame) => frame, ...offer } = {}) {
+    const pins = [{ kind: identity.kind, fingerprint: identity.fingerprint, key: null }];
+    this.handshake = new ClientHandshake(pins, time, { suites: [SUITE.AES256GCM], ...offer });
     this.raw(change('client_hello', this.handshake.hello()));
     if (!(await this.flight())) return false;
-    const { frame, seal, open } = this.handshake.finish(time);
-    Object.assign(this, { seal, open, time, id: this.handshake.sessionId });
+    const { frame, ...slots } = this.handshake.finish(time);
+    Object.assign(this, { ...slots, time, id: this.handshake.sessionId });
     this.raw(change('client_finish', frame));
     return true;
   }

@@ -4,12 +4,12 @@
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { ERROR, LIMIT, SCOPE, TIMER, TYPE, VERSION, errorName } from './codes.mjs';
+import { BIT, ERROR, LIMIT, SCOPE, SUITE, TIMER, TYPE, VERSION, errorName } from './codes.mjs';
 import { SessionClock, skewed, wallMicros } from './clock.mjs';
 import { Connection } from './connection.mjs';
 import { CheckFailed, checkChecksum, checkMagic, checkTypeAndFlags, checkVersion, clearFrame, isClear } from './frame.mjs';
 import { Refusal, ServerHandshake } from './handshake.mjs';
-import { identityFrom, loadIdentity } from './identity.mjs';
+import { KIND_ED25519, KIND_HYBRID, freshIdentity, loadIdentity } from './identity.mjs';
 import { Counts, sourceOf } from './limits.mjs';
 import { encodeError, u64 } from './messages.mjs';
 import { hmac256, random } from './primitives.mjs';
@@ -107,12 +107,12 @@ export class ServerConnection extends Connection {
   // hello takes the payload of ClientHello, received at the wall time given.
   hello(payload, wall) {
     const { identities, settings } = this.server;
-    const handshake = new ServerHandshake(payload, identities, () => this.server.counts.busy(this.source));
+    const handshake = new ServerHandshake(payload, identities, () => this.server.counts.busy(this.source), settings.suites);
     const anchor = new SessionClock(handshake.ch.time);
     const tooSkewed = skewed(handshake.ch.time, wall); // [XTMP-TIM-010]
     this.sessionId = this.server.newSessionId();
     const time = wallMicros(); // [XTMP-HSK-014]
-    const params = { ...settings.params, resetToken: this.server.resetToken(this.sessionId) };
+    const params = { ...this.server.params, resetToken: this.server.resetToken(this.sessionId) };
     const answer = handshake.answer({ sessionId: this.sessionId, time, params });
     const clock = new SessionClock(time);
     this.stage = new Half(this, handshake, () => this.#establish(handshake, { clock, anchor, params }, tooSkewed));
@@ -125,9 +125,9 @@ export class ServerConnection extends Connection {
     this.#count('sessions', 1);
     const slots = handshake.slots();
     handshake.erase();
-    this.stage = new ServerSession({
-      ...times, connection: this, id: this.sessionId, slots, heartbeatMs: this.server.settings.heartbeatMs,
-    });
+    const { heartbeatMs, probe, compression } = this.server.settings;
+    const features = { probe, inflates: compression, clientInflates: handshake.ch.inflates, full: () => this.server.counts.full(this.source) };
+    this.stage = new ServerSession({ ...times, ...features, connection: this, id: this.sessionId, slots, heartbeatMs });
     this.stage.begin(handshake.handshakeId, tooSkewed);
   }
 
@@ -175,9 +175,12 @@ export class ServerConnection extends Connection {
 export const DEFAULTS = Object.freeze({
   params: Object.freeze({
     maxPayload: LIMIT.payload_max, idleTimeoutMs: TIMER.T_IDLE, keyRotationS: TIMER.T_ROTATE / 1000, maxDatagram: LIMIT.datagram_min,
-    policy: 0, reassemblyBytes: LIMIT.reassembly_bytes_min, maxInflight: LIMIT.max_inflight, // [XTMP-TYP-016]
+    policy: 0, reassemblyBytes: LIMIT.reassembly_bytes_min, maxInflight: LIMIT.max_inflight, // [XTMP-TYP-033]
   }),
   heartbeatMs: TIMER.T_HEARTBEAT,
+  suites: Object.freeze([SUITE.AES256GCM, SUITE.CHACHA20POLY1305, SUITE.POSTQUANTUM]), // [XTMP-SUI-004] [XTMP-SUI-005]
+  probe: false, // [XTMP-PRB-002]
+  compression: false, // whether requests may be compressed
 });
 
 export class Server {
@@ -191,6 +194,7 @@ export class Server {
   constructor({ identities, settings = {}, limits = {}, log = () => {} }) {
     this.identities = identities;
     this.settings = { ...DEFAULTS, ...settings };
+    this.params = { ...this.settings.params, policy: this.settings.compression ? BIT.SERVER_INFLATES : 0 }; // [XTMP-TYP-032]
     this.counts = new Counts(limits);
     this.log = log;
     this.#listener = createServer({ allowHalfOpen: true }, (socket) => this.#connections.add(new ServerConnection(this, socket)));
@@ -211,6 +215,11 @@ export class Server {
       for (const connection of [...this.#connections]) connection.stop();
       if (this.#connections.size === 0) resolve();
     });
+  }
+
+  // askForRekey asks every client for new keys.
+  askForRekey() {
+    for (const { stage } of this.#connections) if (stage instanceof ServerSession) stage.rekey.ask();
   }
 
   // newSessionId is random and, while its session lives, unique. [XTMP-HDR-011] [XTMP-HDR-012] [XTMP-HDR-014]
@@ -235,27 +244,51 @@ export class Server {
   }
 }
 
-const USAGE = 'usage: node server.mjs [--host 127.0.0.1] [--port 8090] [--key FILE]... [--idle-ms N] [--heartbeat-ms N] '
-  + '[--half-open-per-source N] [--connections-per-client N] [--verbose]';
+const USAGE = `usage: node server.mjs [--host 127.0.0.1] [--port 8090] [--key FILE | --key2 FILE]... [--suites 1,2,3] [--probe] [--compression]
+  [--idle-ms N] [--heartbeat-ms N] [--rotate-s N] [--max-inflight N] [--half-open-per-source N] [--connections-per-client N] [--verbose]`;
+
+// readSuites reads numbers separated by commas. That 0 is named is what chapter 15
+// asks for: it stands for require_encryption: false.
+function readSuites(text) {
+  const suites = text.split(',').map(Number);
+  if (!/^[0-3](,[0-3])*$/.test(text) || new Set(suites).size !== suites.length) throw new Error(`--suites ${text}: not numbers from 0 to 3, as in 1,2,3`);
+  return suites;
+}
+
+// readIdentities loads the keys in the order in which they are named. Without any,
+// new ones are made: of kind 1, and of kind 2 for suite 3.
+function readIdentities(tokens, suites) {
+  const kinds = { key: KIND_ED25519, key2: KIND_HYBRID };
+  const named = tokens.filter(({ name }) => name in kinds).map(({ name, value }) => loadIdentity(value, kinds[name]));
+  if (named.length > 0) return named;
+  return [KIND_ED25519, ...(suites.includes(SUITE.POSTQUANTUM) ? [KIND_HYBRID] : [])].map(freshIdentity);
+}
 
 function readOptions(args) {
   const text = { type: 'string' };
-  const { values: v } = parseArgs({ args, options: {
-    host: { ...text, default: '127.0.0.1' }, port: { ...text, default: '8090' }, key: { ...text, multiple: true, default: [] },
-    'idle-ms': text, 'heartbeat-ms': text, 'half-open-per-source': text, 'connections-per-client': text, verbose: { type: 'boolean' },
+  const flag = { type: 'boolean', default: false };
+  const { values: v, tokens } = parseArgs({ args, tokens: true, options: {
+    host: { ...text, default: '127.0.0.1' }, port: { ...text, default: '8090' }, key: { ...text, multiple: true }, key2: { ...text, multiple: true },
+    suites: { ...text, default: '1,2,3' }, probe: flag, compression: flag, 'idle-ms': text, 'heartbeat-ms': text, 'rotate-s': text,
+    'max-inflight': text, 'half-open-per-source': text, 'connections-per-client': text, verbose: flag,
   } });
   const number = (name, least, fallback) => {
     const n = v[name] === undefined ? fallback : Number(v[name]);
     if (!Number.isInteger(n) || n < least || n > 0xffffffff) throw new Error(`--${name} ${v[name]}: not a number from ${least} on`);
     return n;
   };
+  const suites = readSuites(v.suites);
   return {
     host: v.host,
     port: number('port', 0),
-    identities: v.key.length > 0 ? v.key.map(loadIdentity) : [identityFrom(random(32))],
+    identities: readIdentities(tokens, suites),
     settings: {
-      params: { ...DEFAULTS.params, idleTimeoutMs: number('idle-ms', 1, TIMER.T_IDLE) },
+      params: {
+        ...DEFAULTS.params, idleTimeoutMs: number('idle-ms', 1, TIMER.T_IDLE), keyRotationS: number('rotate-s', 1, TIMER.T_ROTATE / 1000),
+        maxInflight: number('max-inflight', 1, LIMIT.max_inflight),
+      },
       heartbeatMs: number('heartbeat-ms', 1, TIMER.T_HEARTBEAT),
+      suites, probe: v.probe, compression: v.compression,
     },
     limits: {
       half_open_per_source: number('half-open-per-source', 0, LIMIT.half_open_per_source),
@@ -263,6 +296,13 @@ function readOptions(args) {
     },
     log: v.verbose ? (line) => process.stderr.write(`${line}\n`) : undefined,
   };
+}
+
+// readyLine names the default identity, and then all of them, each with its kind.
+function readyLine(address, identities) {
+  const hex = ({ fingerprint }) => fingerprint.toString('hex');
+  const pins = identities.map((identity) => `${identity.kind}:${hex(identity)}`).join(',');
+  return `READY tcp=${address} udp=- fingerprint=${hex(identities[0])} pins=${pins}\n`;
 }
 
 async function main() {
@@ -277,7 +317,8 @@ async function main() {
   const server = new Server(options);
   const { address, port, family } = await server.listen(options.port, options.host);
   const name = family === 'IPv6' ? `[${address}]` : address;
-  process.stdout.write(`READY tcp=${name}:${port} udp=- fingerprint=${options.identities[0].fingerprint.toString('hex')}\n`);
+  process.stdout.write(readyLine(`${name}:${port}`, options.identities));
+  process.on('SIGUSR1', () => server.askForRekey()); // a word of the operator [11.2]
   for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => server.shutdown().then(() => process.exit(0)));
 }
 

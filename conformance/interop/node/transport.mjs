@@ -9,9 +9,10 @@ export class Wire {
   #discard = null; // bytes that may still be read and discarded, after the last write
   #shut = false;
   #sent;
+  #waited = false; // somebody waits for the kernel
 
   // on.data(chunk), on.end() and on.closed() are called as the connection has it;
-  // on.writable() when everything handed over has left this process.
+  // on.writable() when the kernel has taken everything, after blocked was true.
   constructor(socket, on) {
     this.#socket = socket;
     socket.setNoDelay(true);
@@ -23,7 +24,11 @@ export class Wire {
       this.#deadlines.stop();
       on.closed();
     });
-    this.#sent = () => on.writable();
+    this.#sent = () => {
+      if (!this.#waited || socket.writableLength > 0) return;
+      this.#waited = false;
+      on.writable();
+    };
   }
 
   // write hands a frame to the transport.
@@ -33,7 +38,9 @@ export class Wire {
 
   // blocked says that the kernel has not yet taken what was written before.
   get blocked() {
-    return this.#socket.writableLength > 0;
+    const blocked = this.#socket.writableLength > 0;
+    this.#waited ||= blocked;
+    return blocked;
   }
 
   // lastWrite sends the last frame, ends the writing side, reads and discards

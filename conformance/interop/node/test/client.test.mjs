@@ -4,13 +4,14 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ERROR, FLAG, LIMIT, NO_SEQ, TYPE } from '../codes.mjs';
 import { connect } from '../client.mjs';
-import { clearFrame } from '../frame.mjs';
+import { deflate } from '../compression.mjs';
+import { clearFrame, writePrologue } from '../frame.mjs';
 import { identityFrom, parseEndpoint } from '../identity.mjs';
 import { decodeClientHello, decodeError, encodeAck, encodeDisconnect, encodeError, u64, withEnvelope } from '../messages.mjs';
 import { alter, flip, mid } from '../puppet.mjs';
 import { PuppetServer } from '../puppet-server.mjs';
 
-const { REQUIRES_ACK: R, STREAMING: S, FRAGMENT: F, REPLY: Y } = FLAG;
+const { REQUIRES_ACK: R, STREAMING: S, COMPRESSED: Z, FRAGMENT: F, REPLY: Y } = FLAG;
 const [identity, other] = [identityFrom(Buffer.alloc(32, 5)), identityFrom(Buffer.alloc(32, 6))];
 const pinOf = ({ fingerprint }, key = null, kind = 1) => ({ kind, fingerprint, key });
 
@@ -43,7 +44,7 @@ describe('handshake', { concurrency: true }, () => {
     const { h, frame } = server.clientHello;
     const ch = decodeClientHello(frame.subarray(112));
     assert.deepEqual([h.type, h.flags, h.sessionId, h.seq, frame.length], [1, 0, 0n, 0n, 1414]);
-    assert.deepEqual([ch.suites, ch.includeKey, frame[112], frame[113], frame[112 + 7]], [[1], true, 1, 1, 1]);
+    assert.deepEqual([ch.suites, ch.includeKey, frame[112], frame[113], frame[112 + 7]], [[1, 2], true, 1, 1, 1]);
     assert.deepEqual(ch.hints, [identity.fingerprint.subarray(0, 8), other.fingerprint.subarray(0, 8)]);
     const tlv = frame.subarray(112 + 1296);
     assert.ok(tlv.length === 6 && tlv[1] === 4 && tlv[2] >= 0x80);
@@ -57,7 +58,7 @@ describe('handshake', { concurrency: true }, () => {
 
   const body = (at) => (frame) => alter(frame, flip(112 + at));
   refuses('version', { shBody: (b) => Object.assign(b, { 0: 2 }) }, /version/);
-  refuses('suite', { shBody: (b) => Object.assign(b, { 1: 2 }) }, /suite/);
+  refuses('suite', { shBody: (b) => Object.assign(b, { 1: 3 }) }, /suite/);
   refuses('zero field', { shBody: (b) => Object.assign(b, { 7: 1 }) }, /zero/);
   refuses('session_id 0', { sh: (f) => ({ ...f, sessionId: 0n }) }, /session_id/);
   refuses('session_id of header', { shFrame: (b) => alter(b, flip(15)) }, /session_id/);
@@ -81,7 +82,7 @@ describe('handshake', { concurrency: true }, () => {
   refuses('flight in another order', { flight: (b) => Buffer.concat([b.subarray(-120), b.subarray(0, -120)]) }, /ServerFlight/);
   refuses('key left out', { si: (f) => ({ ...f, key: null }) }, /left out/);
   refuses('another key', { si: (f) => ({ ...f, key: other.key }) }, /fingerprint/);
-  refuses('kind 2', { si: (f) => ({ ...f, kind: 2 }) }, /no pin/);
+  refuses('kind 2', { si: (f) => ({ ...f, kind: 2 }) }, /./);
   refuses('no pin', {}, /no pin/, { pins: [pinOf(other)] });
   refuses('kind-2 pin', {}, /no pin/, { pins: [pinOf(identity, null, 2)] });
   refuses('key not asked for', { si: (f) => ({ ...f, key: identity.key }) }, /not asked for/, { pins: [pinOf(identity, identity.key)] });
@@ -91,7 +92,7 @@ describe('handshake', { concurrency: true }, () => {
     refuses(`${name} ${value}`, { si: (f) => ({ ...f, params: { ...f.params, [name]: value } }) }, /params/);
   }
   refuses('max_datagram with UDP', { si: (f) => ({ ...f, params: { ...f.params, maxDatagram: 1199, policy: 2 } }) }, /params/);
-  refuses('no answer', { shFrame: () => Buffer.alloc(0), flightFrame: () => Buffer.alloc(0) }, /T_CONNECT/, { connectMs: 100 });
+  test('fails the handshake: no answer', () => on((_, session) => assert.rejects(session, /T_CONNECT/), { connectMs: 100 }));
   refuses('clear Error', { shFrame: () => clearFrame(0xfe, 0n, 0n, encodeError({ code: ERROR.SERVER_BUSY, scope: 1 })) }, /SERVER_BUSY.*unauthenticated/);
   refuses('Heartbeat before ServerHello', { shFrame: () => clearFrame(3, 0n, 0n, Buffer.alloc(1)) }, /check 3/);
 
@@ -161,7 +162,7 @@ describe('session', { concurrency: true }, () => {
   ends('Disconnect', null, () => [4, 0, encodeDisconnect(0, 1n, 0n)]);
 
   test('keeps the session: what is ignored', () => inSession(async (server, session) => {
-    const frames = [[2, R, server.done()], [0x40, S, Buffer.alloc(12)], [0x50, 0, 'x'], [0x90, R | Y | F, reply(9n, Buffer.alloc(8))], [3, 0, [4]], [3, 0, [1, 1]],
+    const frames = [[2, R, server.done()], [0x40, S, Buffer.alloc(12)], [0x50, 0, 'x'], [0x90, R | Y | F, reply(9n, Buffer.alloc(8))], [3, 0, [1, 1]],
       [2, R, server.done()], [0xfe, 0, encodeError({ code: 9, scope: 0 })], [0xfe, 0, [0]], [3, 0, [0, 5]]];
     server.socket.write(Buffer.concat(frames.map((fields) => server.frame(...fields))));
     const got = [await server.message(), await server.message()];
@@ -220,6 +221,55 @@ describe('session', { concurrency: true }, () => {
     for (const { reason } of [malformed, type, end]) assert.match(reason.message, /unknown/);
     server.socket.end();
   }));
+
+  // refusesReply: the call ends as unknown, the reply is acknowledged, an unsolicited
+  // Error says why, and the session goes on.
+  const refusesReply = (name, code, flags, tail, options) => test(`${code} for a reply: ${name}`, () => inSession(async (server, session) => {
+    const call = session.call(0x50, Buffer.alloc(1));
+    const outcome = assert.rejects(call, /unknown/);
+    await server.message();
+    server.send(2, R, server.done());
+    await server.message(); // Ack
+    server.send(0x50, R | Y | flags, reply(1n, tail));
+    const notice = await server.message();
+    const error = decodeError(notice.body);
+    assert.deepEqual([notice.type, notice.mid, error.name, error.scope, error.refSeq], [0xfe, undefined, code, 0, 1n]);
+    assert.deepEqual((await server.message()).body, encodeAck(1n));
+    await outcome;
+    server.send(0x50, R | Y | flags, reply(1n, tail)); // a repeated mid
+    assert.deepEqual((await server.message()).body, encodeAck(2n));
+    session.drain();
+    assert.deepEqual((await server.message()).body, encodeDisconnect(0, 1n, 2n));
+  }, options));
+  const fragment = (index, count, n) => Buffer.concat([Buffer.from([0, 0, 0, 0]), u64(BigInt(index) * 65_536n + BigInt(count)).subarray(4), Buffer.alloc(n)]);
+  refusesReply('count 1', 'MALFORMED', F, fragment(0, 1, 512));
+  refusesReply('too many fragments', 'PAYLOAD_TOO_LARGE', F, fragment(0, 65_535, 512));
+  refusesReply('compressed', 'COMPRESSION_REFUSED', Z, Buffer.alloc(8));
+  refusesReply('original_len', 'DECOMPRESS_LIMIT', Z, Buffer.from([1, 0, 0, 1, 3, 0]), { inflates: true });
+  refusesReply('no stream', 'DECOMPRESS_LIMIT', Z, Buffer.from([0, 0, 0, 1, 7]), { inflates: true });
+
+  test('a compressed reply in fragments, backwards, with a push between', () => inSession(async (server, session) => {
+    const body = Buffer.from([...Array(3000).keys()].map((i) => (i * i * 7919) >> 5));
+    const stream = deflate(body);
+    const pushed = [];
+    session.subscribe(7, ({ n, body: b }) => pushed.push([n, b.toString()]));
+    const call = session.call(0x70, Buffer.alloc(8));
+    await server.message();
+    server.send(2, R, server.done());
+    const count = Math.ceil(stream.length / 700);
+    for (let index = count - 1; index >= 0; index--) {
+      const prologue = writePrologue({ mid: 2n, replyTo: 1n, fragId: 0, index, count, originalLen: body.length });
+      server.send(0x70, R | Y | F | Z, Buffer.concat([prologue, stream.subarray(index * 700, (index + 1) * 700)]));
+      server.send(0x70, S, Buffer.concat([writePrologue({ subId: 7, n: BigInt(count - index) }), Buffer.from('push')]));
+      server.send(0x70, S | Z, Buffer.concat([writePrologue({ subId: 7, n: 99n, originalLen: 3 }), Buffer.from('no stream')]));
+    }
+    assert.deepEqual(await call, { type: 0x70, body });
+    assert.deepEqual(pushed.slice(0, 2), [[1n, 'push'], [2n, 'push']]);
+    server.send(0x70, 0, Buffer.alloc(8)); // neither a reply nor a push
+    let m;
+    do m = await server.message(); while (m.type !== 0xfe);
+    assert.equal(decodeError(m.body).name, 'PROTOCOL_VIOLATION');
+  }, { inflates: true }));
 
   test('no more requests than max_inflight', () => on(async (server, pending) => {
     assert.ok(await server.establish({ si: (f) => ({ ...f, params: { ...f.params, maxInflight: 2 } }) }));

@@ -31,7 +31,7 @@ test('both ends of the handshake make the same bytes from the same inputs', () =
   const entropy = {
     handshakeId: hex(c.handshake_id), random: hex(c.random), x25519: hex(c.x25519_private), mlkemSeed: hex(c.mlkem_seed), extension: c.tlv_type,
   };
-  const client = new ClientHandshake([{ kind: 1, fingerprint: identity.fingerprint, key: identity.key }], BigInt(c.time), { entropy });
+  const client = new ClientHandshake([{ kind: 1, fingerprint: identity.fingerprint, key: identity.key }], BigInt(c.time), { entropy, suites: [1] });
   const hello = client.hello();
   assert.equal(hello.toString('hex'), wire.ClientHello.toString('hex'));
   const server = new ServerHandshake(hello.subarray(96), [identity], () => false);

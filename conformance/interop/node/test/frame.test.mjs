@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FLAG, LIMIT, TYPE } from '../codes.mjs';
 import { SessionClock, skewed } from '../clock.mjs';
-import { CheckFailed, FrameReader, Malformed, OpenSlot, SealSlot, clearFrame, parseHeader, readPrologue } from '../frame.mjs';
+import { CheckFailed, FrameReader, Malformed, OpenSlot, SealSlot, parseHeader, readPrologue, writePrologue } from '../frame.mjs';
 import { decodeAck, decodeClientHello, decodeDisconnect, decodeError, decodeServerHello, encodeTLVs, splitEnvelope, withEnvelope } from '../messages.mjs';
 import { alter, flip } from '../puppet.mjs';
 
@@ -49,7 +49,7 @@ test('a number is sealed once, and only the next', () => {
   const slot = new SealSlot(ts);
   seal(slot);
   for (const seq of [0n, 2n]) assert.throws(() => slot.seal({ type: 3, sessionId: id, stamp: 0n }, Buffer.alloc(1), seq), RangeError);
-  const once = new SealSlot(ts, 1n);
+  const once = new SealSlot(ts, 1, 1n);
   seal(once);
   assert.throws(() => seal(once), RangeError);
   const last = new SealSlot(ts);
@@ -101,9 +101,17 @@ test('a header is judged at 96 bytes, and after the frame before it', () => {
 test('prologues', () => {
   const all = FLAG.REQUIRES_ACK | FLAG.REPLY | FLAG.STREAMING | FLAG.FRAGMENT | FLAG.COMPRESSED;
   const bytes = Buffer.alloc(41, 0);
+  bytes[19] = 5;
+  bytes[27] = 6;
+  bytes[31] = 7;
+  bytes[35] = 2;
+  bytes[39] = 9;
   bytes[7] = 3;
   bytes[15] = 4;
-  assert.deepEqual(readPrologue(all, bytes), { body: Buffer.alloc(1), mid: 3n, replyTo: 4n });
+  const fields = { mid: 3n, replyTo: 4n, subId: 5, n: 6n, fragId: 7, index: 0, count: 2, originalLen: 9 };
+  assert.deepEqual(readPrologue(all, bytes), { body: Buffer.alloc(1), ...fields });
+  assert.deepEqual(writePrologue(fields), bytes.subarray(0, 40));
+  assert.equal(writePrologue({ ...fields, index: 1 }).length, 36);
   assert.equal(readPrologue(all, bytes.subarray(0, 39)), null);
   bytes[33] = 1; // index 1: no original_len
   assert.equal(readPrologue(all, bytes).body.length, 5);

@@ -3,10 +3,11 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { chooseIdentity, fingerprintOf, identityFrom, judgeIdentity, loadIdentity, parseEndpoint, parsePins, pinsFor } from '../identity.mjs';
+import { chooseIdentity, fingerprintOf, hybridFrom, identityFrom, judgeIdentity, loadIdentity, parseEndpoint, parsePins, pinsFor } from '../identity.mjs';
 import { Counts, sourceOf } from '../limits.mjs';
 
 const [a, b] = [identityFrom(Buffer.alloc(32, 1)), identityFrom(Buffer.alloc(32, 2))];
+const c = hybridFrom(Buffer.alloc(32, 3), Buffer.alloc(32, 4));
 const hex = a.fingerprint.toString('hex');
 const key = a.key.toString('base64');
 
@@ -36,22 +37,33 @@ test('a client judges the identity', () => {
   const keyed = { ...pin, key: a.key };
   const other = { kind: 1, fingerprint: b.fingerprint, key: b.key };
   const si = { kind: 1, fingerprint: a.fingerprint, key: a.key };
-  assert.deepEqual(judgeIdentity(si, [other, pin], true), a.key.subarray(1));
-  assert.deepEqual(judgeIdentity({ ...si, key: null }, [keyed, other], false), a.key.subarray(1));
+  assert.deepEqual(judgeIdentity(si, [other, pin], true), a.key);
+  assert.deepEqual(judgeIdentity({ ...si, key: null }, [keyed, other], false), a.key);
   const wrong = [
     [si, [other], true], [si, [{ ...pin, kind: 2 }], true], [{ ...si, kind: 2 }, [pin], true], [{ ...si, key: null }, [pin], true], [si, [keyed], false],
     [{ ...si, key: b.key }, [pin], true], [{ ...si, key: a.key.subarray(0, 32) }, [pin], true],
     [{ ...si, key: Buffer.concat([Buffer.from([2]), a.key.subarray(1)]) }, [pin], true], [{ ...si, fingerprint: b.fingerprint }, [pin], true],
   ];
+  const hybrid = { kind: 2, fingerprint: c.fingerprint, key: c.key };
+  assert.deepEqual(judgeIdentity(hybrid, [pin, { ...hybrid, key: null }], true, 3), c.key);
+  wrong.push([si, [pin], true, 3], [hybrid, [{ ...hybrid, kind: 1 }], true], [{ ...hybrid, key: c.key.subarray(0, 33) }, [hybrid], true]);
   wrong.forEach((args, i) => assert.throws(() => judgeIdentity(...args), /./, `case ${i}`));
 });
 
 test('a server chooses its identity by hint', () => {
   const hint = (identity) => identity.fingerprint.subarray(0, 8);
-  assert.equal(chooseIdentity([a, b], []), a);
-  assert.equal(chooseIdentity([a, b], [hint(b)]), b);
-  assert.equal(chooseIdentity([a, b], [hint(b), hint(a)]), a);
-  assert.equal(chooseIdentity([a, b], [Buffer.alloc(8, 9)]), a);
+  const all = [0, 1, 2, 3];
+  const chosen = (identities, hints, offered = [1], enabled = all) => chooseIdentity(identities, hints, offered, enabled);
+  assert.deepEqual(chosen([a, b], []), { identity: a, suite: 1 });
+  assert.equal(chosen([a, b], [hint(b)]).identity, b);
+  assert.equal(chosen([a, b], [hint(b), hint(a)]).identity, a);
+  assert.equal(chosen([a, b], [Buffer.alloc(8, 9)]).identity, a);
+  assert.deepEqual(chosen([a, c], [], [3, 2, 1]), { identity: a, suite: 2 }); // the order of the identities comes first
+  assert.deepEqual(chosen([a, c], [], [3]), { identity: c, suite: 3 });
+  assert.deepEqual(chosen([a, c], [hint(c)], [9, 1, 3]), { identity: c, suite: 1 });
+  assert.equal(chosen([a, c], [hint(a)], [3]), null);
+  assert.equal(chosen([a], [], [0, 2], [1]), null);
+  assert.deepEqual(chosen([c], [], [0, 2]), { identity: c, suite: 0 });
 });
 
 test('a key file is made once and read again', () => {
@@ -60,6 +72,9 @@ test('a key file is made once and read again', () => {
     const file = join(dir, 'key');
     assert.deepEqual(loadIdentity(file), loadIdentity(file));
     assert.equal(statSync(file).mode & 0o077, 0);
+    const hybrid = join(dir, 'hybrid');
+    assert.deepEqual(loadIdentity(hybrid, 2).key.length, 1985);
+    assert.deepEqual(loadIdentity(hybrid), loadIdentity(hybrid, 2));
     writeFileSync(file, 'short');
     assert.throws(() => loadIdentity(file), /64 hexadecimal digits/);
   } finally {

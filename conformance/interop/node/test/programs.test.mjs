@@ -24,7 +24,7 @@ before(async () => {
   server = spawn(process.execPath, [program('server.mjs'), '--port', '0', '--key', seedFile], { stdio: ['ignore', 'pipe', 'inherit'] });
   server.stdout.on('data', (chunk) => (ready += chunk));
   while (!ready.endsWith('\n')) await once(server.stdout, 'data');
-  [, address] = /^READY tcp=(127\.0\.0\.1:[0-9]+) udp=- fingerprint=[0-9a-f]{64}\n$/.exec(ready);
+  [, address] = /^READY tcp=(127\.0\.0\.1:[0-9]+) udp=- fingerprint=[0-9a-f]{64} pins=\S+\n$/.exec(ready);
 });
 after(() => {
   server.kill('SIGKILL');
@@ -40,7 +40,7 @@ async function run(...args) {
   return { code, out, err };
 }
 
-test('READY', () => assert.equal(ready, `READY tcp=${address} udp=- fingerprint=${FINGERPRINT}\n`));
+test('READY', () => assert.equal(ready, `READY tcp=${address} udp=- fingerprint=${FINGERPRINT} pins=1:${FINGERPRINT}\n`));
 
 test('ping', async () => {
   const { code, out, err } = await run('ping', address, '--pin', FINGERPRINT, '--count', '3', '--kind', '1');
@@ -91,6 +91,35 @@ test('bytes altered on the way: exit 1', async () => {
 test('nobody there: exit 1; wrong usage: exit 2', async () => {
   assert.equal((await run('ping', '127.0.0.1:1', '--pin', FINGERPRINT)).code, 1);
   for (const args of [[], ['ping'], ['ping', address], ['ping', address, '--pin', 'ab'], ['pong', address, '--pin', FINGERPRINT]]) assert.equal((await run(...args)).code, 2);
+});
+
+test('everything on: a pin for each identity, probe in every suite; 3 without Probe', async () => {
+  const args = ['--port', '0', '--suites', '1,2,3,0', '--probe', '--compression'];
+  const all = spawn(process.execPath, [program('server.mjs'), ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [line] = await once(all.stdout, 'data');
+  const [, at, one, same, two] = /^READY tcp=(\S+) udp=- fingerprint=([0-9a-f]{64}) pins=1:([0-9a-f]{64}),2:([0-9a-f]{64})\n$/.exec(String(line));
+  assert.equal(one, same);
+  for (const options of [['--pin', one], ['--pin', one, '--suites', '0'], ['--pin', two, '--kind', '2', '--compression']]) {
+    const { code, out, err } = await run('probe', at, '--bytes', '300000', ...options);
+    assert.deepEqual([code, err], [0, '']);
+    assert.match(out, /rekey during a source.*\necho after the rekey/);
+    assert.equal(/NOT ENCRYPTED/.test(out), options[3] === '0');
+  }
+  all.kill('SIGKILL');
+  const { code, out } = await run('probe', address, '--pin', FINGERPRINT);
+  assert.deepEqual([code, /does not offer Probe/.test(out)], [3, true]);
+});
+
+test('keys of both kinds, in the order named; wrong options', async () => {
+  const files = ['--key2', join(dir, 'hybrid'), '--key', seedFile];
+  const both = spawn(process.execPath, [program('server.mjs'), '--port', '0', ...files]);
+  const [line] = await once(both.stdout, 'data');
+  both.kill('SIGKILL');
+  assert.match(String(line), new RegExp(`fingerprint=([0-9a-f]{64}) pins=2:\\1,1:${FINGERPRINT}\n$`));
+  for (const suites of ['4', '1,1', '', '1;2']) {
+    const child = spawn(process.execPath, [program('server.mjs'), '--port', '0', '--suites', suites]);
+    assert.deepEqual(await once(child, 'exit'), [2, null], suites);
+  }
 });
 
 test('SIGTERM: Disconnect to a session, exit 0', async () => {
