@@ -48,7 +48,7 @@ func manyCutReplies() conformance.Case {
 			const n = 1_000_000
 			var drafts []*peer.Draft
 			echoed := map[uint64]bool{}
-			for range 12 {
+			for range max(1, min(12, mostInflight(x, s)/2)) {
 				long, short := asked(s, opSource, n, nil), asked(s, opEcho, 0, []byte("short"))
 				echoed[short.Mid()] = true
 				drafts = append(drafts, long, short)

@@ -45,9 +45,10 @@ func oneReplyEach() conformance.Case {
 	}
 }
 
-// sendRequests sends requests of unknown types in one write and returns their
-// mids.
+// sendRequests sends requests of unknown types, as many as the server allows at
+// once, in one write and returns their mids.
 func sendRequests(x *conformance.Exchange, s *peer.Session, n int) []uint64 {
+	n = min(n, mostInflight(x, s))
 	drafts, mids := make([]*peer.Draft, n), make([]uint64, n)
 	types := unknownTypes()
 	for i := range drafts {
@@ -174,7 +175,8 @@ func heldBack() conformance.Case {
 		Run: func(x *conformance.Exchange) {
 			s := sessionBy(x, peer.Script{NoAck: true}, unrecorded)
 			window := uint64(size("mid_window")) // HandshakeDone, mid 1, is the oldest: mids up to this one may be sealed
-			for last := uint64(1); last < window-64; {
+			spare := uint64(min(64, mostInflight(x, s)))
+			for last := uint64(1); last < window-spare; {
 				last = highestMid(repliesTo(x, s, sendRequests(x, s, 60)...))
 			}
 			beyond := sendRequests(x, s, 128)

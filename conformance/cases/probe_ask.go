@@ -1,6 +1,8 @@
 package cases
 
 import (
+	"slices"
+
 	"github.com/bpci/xtmp/conformance"
 	"github.com/bpci/xtmp/conformance/peer"
 	"github.com/bpci/xtmp/vectors/testkit"
@@ -61,6 +63,29 @@ func answer(x *conformance.Exchange, s *peer.Session, mid uint64) *testkit.Messa
 			return probeOf(x, r)
 		}
 	}
+}
+
+// answers are the whole replies to requests, which may come in any order
+// [XTMP-MSG-004], by mid.
+func answers(x *conformance.Exchange, s *peer.Session, mids ...uint64) map[uint64]*testkit.Message {
+	got := map[uint64]*testkit.Message{}
+	for len(got) < len(mids) {
+		r, before, err := s.Expect(0, func(r *peer.Received) bool {
+			return r.Plaintext != nil && slices.Contains(mids, r.ReplyTo()) && (r.Message != nil || r.Type() == typeError)
+		})
+		noteAll(x, before)
+		need(x, err)
+		got[r.ReplyTo()] = probeOf(x, r)
+	}
+	return got
+}
+
+// firstMids are the mids of messages in fragments.
+func firstMids(messages [][]*peer.Draft) (mids []uint64) {
+	for _, m := range messages {
+		mids = append(mids, m[0].Mid())
+	}
+	return mids
 }
 
 // probeOf is the body of a message of Probe. Anything else fails the case.

@@ -149,15 +149,16 @@ func rekeyUnderLoad() conformance.Case {
 			"requests are queued while a rekey is in flight", "the old receive keys go with RekeyInit", "a reply is lost at the switch"),
 		Run: func(x *conformance.Exchange) {
 			s := session(x)
-			drafts, mids := requestDrafts(x, s, 20)
+			n := max(1, min(20, mostInflight(x, s)/4)) // of four times so many
+			drafts, mids := requestDrafts(x, s, n)
 			r := s.RekeyDefaults()
 			drafts = append(drafts, s.RekeyDraft(r))
-			more, during := requestDrafts(x, s, 20)
+			more, during := requestDrafts(x, s, n)
 			send(x, s.SendDrafts(append(drafts, more...)...))
 			seen := respond(x, s, r)
-			mids = append(append(mids, during...), sendRequests(x, s, 20)...)
+			mids = append(append(mids, during...), sendRequests(x, s, n)...)
 			s.Switch(r)
-			mids = append(mids, sendRequests(x, s, 20)...)
+			mids = append(mids, sendRequests(x, s, n)...)
 			open := unanswered(mids, seen)
 			seen = append(seen, repliesTo(x, s, open...)...)
 			requireOneReplyEach(x, mids, seen)
