@@ -127,15 +127,16 @@ func beyondTwiceInflight() conformance.Case {
 		Run: func(x *conformance.Exchange) {
 			s := sessionBy(x, peer.Script{NoAck: true}, unrecorded)
 			most := mostInflight(x, s)
+			batch := min(64, most)
 			for last := uint64(1); last < uint64(size("mid_window")); {
-				before, err := echoes(x, s, 64)
+				before, err := echoes(x, s, batch)
 				if err != nil {
 					unprepared(x, "a full window", err)
 				}
 				last = max(last, highestMid(before))
 			}
-			for sent := 0; sent <= 2*most+64; sent += 64 {
-				if _, err := echoes(x, s, 64); err != nil {
+			for sent := 0; sent <= 2*most+batch; sent += batch {
+				if _, err := echoes(x, s, batch); err != nil {
 					x.Judge(observe(x, err, conformance.BudgetReply))
 					requireEnd(x, s)
 					return
