@@ -48,6 +48,7 @@ type usage struct {
 	Files   int           // open descriptors
 	Writes  uint64
 	Wakeups uint64
+	Reads   uint64
 }
 
 // startChild starts this program as a server.
@@ -159,7 +160,7 @@ func serveXTMP() error {
 	return answer(s.Addr().String()+" "+pins, func(u *usage) {
 		u.Open = s.Connections()
 		for _, l := range s.Metrics().Loops {
-			u.Writes, u.Wakeups = u.Writes+l.Writes, u.Wakeups+l.WakeUps
+			u.Writes, u.Wakeups, u.Reads = u.Writes+l.Writes, u.Wakeups+l.WakeUps, u.Reads+l.Reads
 		}
 	})
 }

@@ -17,7 +17,7 @@ import (
 
 // Implementation constants.
 const (
-	acceptBatch = 64 // connections accepted per wake-up
+	acceptBatch = 8 // connections accepted per wake-up: each costs as much as a hundred messages
 	acceptPause = 100 * time.Millisecond
 
 	// refusalRoom is how many connections beyond MaxConnections may exist at

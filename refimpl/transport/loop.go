@@ -22,7 +22,8 @@ import (
 
 // Implementation constants.
 const (
-	readBuffer  = 256 << 10 // B read from one connection per wake-up
+	readBuffer  = 256 << 10 // B read per wake-up, shared by the connections that are ready
+	readLeast   = 16 << 10  // B read from each of them, however many they are
 	writeBuffer = 544 << 10 // B that one output of an endpoint takes at most, about: 256 KiB and a frame
 	eventBatch  = 256       // epoll events per wake-up
 
@@ -49,6 +50,7 @@ type loop struct {
 	out      []byte            // likewise
 	events   []unix.EpollEvent // of one wake-up
 	turn     uint64            // number of this wake-up
+	share    int               // B that each connection may have read in it
 	writable []*conn           // that this wake-up reported as writable
 	more     []*conn           // that had more to send than the last wake-up took
 	held     []*conn           // whose session is over and whose last frame is not
@@ -176,6 +178,7 @@ func (l *loop) run() error {
 		}
 		l.turn++
 		l.wakeUps.Add(1)
+		l.share = max(readLeast, readBuffer/max(n, 1))
 		for _, e := range l.events[:max(n, 0)] {
 			l.handle(e)
 		}
@@ -251,10 +254,10 @@ func (l *loop) drainInbox() {
 	}
 }
 
-// read takes what one connection has, at most one buffer per wake-up so that
+// read takes what one connection has, at most its share of the wake-up so that
 // no connection starves the others.
 func (l *loop) read(c *conn) {
-	n, err := unix.Read(c.fd, l.in)
+	n, err := unix.Read(c.fd, l.in[:l.share])
 	now := clock.Now()
 	l.reads.Add(1)
 	switch {
