@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -91,21 +93,18 @@ func closedLoop(callers []caller) (float64, error) {
 // which a call was due, so that waiting for a caller counts.
 func openLoop(callers []caller, rate float64) (latencies, error) {
 	due := make(chan time.Time, 1<<16)
-	var mu sync.Mutex
-	var all latencies
-	var failed error
+	expected := int(rate * span.Seconds())
+	times := make([]latencies, len(callers)) // with room, so that measuring stops nobody
+	failed := make([]error, len(callers))
 	var wg sync.WaitGroup
-	for _, call := range callers {
+	for i, call := range callers {
+		times[i] = make(latencies, 0, 2*expected/len(callers))
 		wg.Go(func() {
 			for at := range due {
-				err := call()
-				d := time.Since(at)
-				mu.Lock()
-				all = append(all, d)
-				if err != nil {
-					failed = err
+				if err := call(); err != nil {
+					failed[i] = err
 				}
-				mu.Unlock()
+				times[i] = append(times[i], time.Since(at))
 			}
 		})
 	}
@@ -122,5 +121,5 @@ func openLoop(callers []caller, rate float64) (latencies, error) {
 	}
 	close(due)
 	wg.Wait()
-	return all, failed
+	return slices.Concat(times...), errors.Join(failed...)
 }

@@ -23,7 +23,8 @@ type line struct {
 	conn    net.Conn
 	core    *session.Session
 	in, out []byte
-	replies int   // since it was last looked at
+	replies int // since it was last looked at
+	clock   clock.Clock
 	failed  error // of a reply that is an Error
 }
 
@@ -70,7 +71,7 @@ func (t target) dial(suite wire.Suite, source string) (*line, error) {
 		return nil, err
 	}
 	l.core = session.NewClient(&cfg)
-	if err := l.core.Open(clock.Now()); err != nil {
+	if err := l.core.Open(l.clock.Now()); err != nil {
 		return nil, err
 	}
 	for l.core.State() != session.Established {
@@ -86,7 +87,7 @@ func (t target) dial(suite wire.Suite, source string) (*line, error) {
 
 // write sends everything that the core has to send: one write per buffer.
 func (l *line) write() error {
-	now := clock.Now()
+	now := l.clock.Now()
 	for {
 		l.out = l.core.AppendOutput(now, 0, l.out[:0])
 		if len(l.out) == 0 {
@@ -104,7 +105,7 @@ func (l *line) read() error {
 	if err != nil {
 		return fmt.Errorf("%w (session: %w)", err, errors.Join(l.core.Err(), errNone))
 	}
-	now := clock.Now()
+	now := l.clock.Now()
 	l.core.Receive(now, 0, l.in[:n])
 	l.core.Advance(now)
 	if l.core.Err() != nil {
@@ -117,7 +118,7 @@ var errNone = errors.New("no other reason")
 
 // send queues n messages.
 func (l *line) send(n int, r *session.Request) error {
-	now := clock.Now()
+	now := l.clock.Now()
 	for range n {
 		if err := l.core.Send(now, r); err != nil {
 			return err

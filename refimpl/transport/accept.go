@@ -11,7 +11,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/bpci/xtmp/refimpl/clock"
 	"github.com/bpci/xtmp/refimpl/session"
 )
 
@@ -42,7 +41,7 @@ func (l *loop) listen(fd int) error {
 func (l *loop) accept() {
 	for range acceptBatch {
 		fd, address, err := unix.Accept4(l.server.listener, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
-		now := clock.Now()
+		now := l.clock.Now()
 		switch {
 		case err == nil:
 			l.deal(now, fd, source(address))

@@ -41,6 +41,7 @@ type loop struct {
 	poll     int             // epoll descriptor
 	wake     int             // eventfd that ends a wait
 	log      *slog.Logger
+	clock    clock.Clock
 
 	conns    []*conn           // by descriptor
 	seats    []*conn           // free
@@ -182,7 +183,7 @@ func (l *loop) run() error {
 		for _, e := range l.events[:max(n, 0)] {
 			l.handle(e)
 		}
-		now := clock.Now()
+		now := l.clock.Now()
 		l.endpoint.Advance(now)
 		l.submit(now)
 		l.flush(now)
@@ -215,7 +216,7 @@ func (l *loop) timeout() int {
 	if !ok {
 		return -1
 	}
-	wait := max(0, min(next-clock.Now().Elapsed, waitMax))
+	wait := max(0, min(next-l.clock.Now().Elapsed, waitMax))
 	return int((wait + time.Millisecond - 1) / time.Millisecond)
 }
 
@@ -250,7 +251,7 @@ func (l *loop) drainInbox() {
 	l.inbox = nil
 	l.mu.Unlock()
 	for _, f := range inbox {
-		f(clock.Now())
+		f(l.clock.Now())
 	}
 }
 
@@ -258,7 +259,7 @@ func (l *loop) drainInbox() {
 // no connection starves the others.
 func (l *loop) read(c *conn) {
 	n, err := unix.Read(c.fd, l.in[:l.share])
-	now := clock.Now()
+	now := l.clock.Now()
 	l.reads.Add(1)
 	switch {
 	case err != nil && (errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR)):
