@@ -53,12 +53,14 @@ refimpl/wire            pure
 refimpl/frame           pure   refimpl/wire
 refimpl/security        pure   refimpl/wire | golang.org/x/crypto filippo.io/mldsa
 refimpl/trace           pure
-refimpl/session         pure   refimpl/wire refimpl/frame refimpl/security refimpl/trace
+refimpl/slab            pure
+refimpl/session         pure   refimpl/wire refimpl/frame refimpl/security refimpl/trace refimpl/slab
 refimpl/handler         pure   refimpl/wire refimpl/session
-refimpl/endpoint        pure   refimpl/wire refimpl/frame refimpl/security refimpl/trace refimpl/session
+refimpl/endpoint        pure   refimpl/wire refimpl/frame refimpl/security refimpl/trace refimpl/slab refimpl/session
 refimpl/faulty          pure
 refimpl/clock           shell  refimpl/session | golang.org/x/sys
-refimpl/transport       shell  refimpl/wire refimpl/security refimpl/session refimpl/handler refimpl/endpoint refimpl/clock
+refimpl/transport       shell  refimpl/wire refimpl/security refimpl/slab refimpl/session refimpl/handler refimpl/endpoint
+                               refimpl/clock
                                | golang.org/x/sys
 refimpl/server          shell  refimpl/wire refimpl/security refimpl/trace refimpl/session refimpl/endpoint refimpl/transport
                                | github.com/goccy/go-yaml filippo.io/mldsa

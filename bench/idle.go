@@ -18,14 +18,14 @@ func idle(t *table) error {
 		return err
 	}
 	defer c.stop()
-	if l, err := c.dial(aes, ""); err != nil { // what the first session costs once is no session's
+	first, err := c.many(processors()) // what a loop's first session costs once is no session's
+	if err != nil {
 		return err
-	} else if err := l.call(request(wire.ProbeEcho, 64)); err != nil {
-		return err
-	} else {
+	}
+	for _, l := range first {
 		l.close()
 	}
-	time.Sleep(2 * time.Second) // it rests
+	time.Sleep(2 * time.Second) // they rest
 	before, err := c.usage(true)
 	if err != nil {
 		return err

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/bpci/xtmp/refimpl/session"
+	"github.com/bpci/xtmp/refimpl/slab"
 )
 
 // ConnID names a connection of an Endpoint. Ids are reused after Lost.
@@ -58,7 +59,7 @@ type Endpoint struct {
 	bits    uint8
 	conns   []*conn // by ConnID, nil if free
 	free    []ConnID
-	seats   seats
+	seats   slab.Slab[conn]
 	gone    []*conn // lost since the last Advance: events may still name their sessions
 	vacant  []*conn // lost before that
 	ids     map[uint64]ConnID
@@ -78,33 +79,6 @@ type conn struct {
 	active   bool  // it is in the set of active connections
 	used     bool  // since the set was last looked through
 	dirty    bool
-}
-
-// seats are connections that are free, made in blocks and used again, as those of
-// sessions are.
-type seats []*conn
-
-// seatBlock is the number of connections that are made at once.
-const seatBlock = 128
-
-func (f *seats) take() *conn {
-	if len(*f) == 0 {
-		block := make([]conn, seatBlock)
-		for i := range block {
-			*f = append(*f, &block[i])
-		}
-	}
-	last := len(*f) - 1
-	c := (*f)[last]
-	*f = (*f)[:last]
-	return c
-}
-
-// give takes back a connection that is gone, and its session.
-func (f *seats) give(c *conn) {
-	c.session.Recycle()
-	*c = conn{}
-	*f = append(*f, c)
 }
 
 // path0 is the path of every connection: sessions have one path so far.
@@ -157,7 +131,7 @@ func (e *Endpoint) Open(now session.Now, source netip.Addr) (ConnID, bool) {
 	if e.closing {
 		return 0, false
 	}
-	c := e.seats.take()
+	c := e.seats.Take()
 	c.session = session.NewServer(&e.cfg, now, source)
 	if n := len(e.free); n > 0 {
 		c.id, e.free = e.free[n-1], e.free[:n-1]
@@ -219,7 +193,8 @@ func (e *Endpoint) Advance(now session.Now) {
 	e.woken()
 	e.active.rest(now)
 	for _, c := range e.vacant {
-		e.seats.give(c)
+		c.session.Recycle()
+		e.seats.Give(c)
 	}
 	clear(e.vacant)
 	e.gone, e.vacant = e.vacant[:0], e.gone

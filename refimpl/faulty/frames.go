@@ -133,7 +133,7 @@ Timestamp: wallMicros,
 	{
 		Name: "sends-undefined-flag", Requirement: "XTMP-FLG-001",
 		Description: "Every sealed frame has an undefined flag set.",
-		Edit:        Edit{File: slotGo, At: "h.Encryption = s.suite", After: "h.Flags |= 0x0080"},
+		Edit:        Edit{File: slotGo, At: "h.Encryption = t.suite", After: "h.Flags |= 0x0080"},
 	},
 	{
 		Name: "accepts-undefined-flag", Requirement: "XTMP-FLG-002",

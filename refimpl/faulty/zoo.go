@@ -150,7 +150,7 @@ var zooMessages = []Variant{
 		Edits: []Edit{
 			{
 				File:  slotGo,
-				At:    "h.Encryption = s.suite",
+				At:    "h.Encryption = t.suite",
 				After: "h.Flags |= wire.FlagPriority",
 			},
 		},

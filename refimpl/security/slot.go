@@ -56,31 +56,31 @@ type Sealer struct {
 	slot   *slot  // nil while idle
 	next   uint64 // next sequence number
 	blocks uint64
-	suite  wire.Suite
 }
 
 // slot is what a key slot needs only while it works: its keys, the cipher object,
 // and memory that is handed to it and would escape otherwise.
 type slot struct {
+	suite wire.Suite
 	keys  Keys
 	aead  cipher.AEAD // nil until it is needed
 	nonce [wire.NonceField]byte
 	spare [wire.TagSize]byte
 }
 
-func newSlot(ts *Secret) *slot { return &slot{keys: DeriveKeys(ts)} }
+func newSlot(suite wire.Suite, ts *Secret) *slot { return &slot{suite: suite, keys: DeriveKeys(ts)} }
 
 // ready builds the cipher object.
-func (t *slot) ready(suite wire.Suite) (err error) {
+func (t *slot) ready() (err error) {
 	if t.aead == nil {
-		t.aead, err = newAEAD(suite, &t.keys.Key)
+		t.aead, err = newAEAD(t.suite, &t.keys.Key)
 	}
 	return err
 }
 
 // NewSealer returns the sealer of a slot whose counter stands at 0.
 func NewSealer(suite wire.Suite, ts *Secret) Sealer {
-	return Sealer{slot: newSlot(ts), suite: suite}
+	return Sealer{slot: newSlot(suite, ts)}
 }
 
 // Next returns the sequence number of the frame that is sealed next.
@@ -106,8 +106,8 @@ func (s *Sealer) KeyID() [wire.KeyIDSize]byte { return s.slot.keys.KeyID }
 // Drop forgets the keys; the counters stay. Nothing can be sealed until Wake.
 func (s *Sealer) Drop() { s.slot = nil }
 
-// Wake derives the keys anew from the traffic secret that NewSealer was given.
-func (s *Sealer) Wake(ts *Secret) { s.slot = newSlot(ts) }
+// Wake derives the keys anew from what NewSealer was given.
+func (s *Sealer) Wake(suite wire.Suite, ts *Secret) { s.slot = newSlot(suite, ts) }
 
 // Reserve appends room for the fixed part of a frame and returns its start. The
 // room holds anything until the caller has appended the plaintext and called
@@ -130,14 +130,14 @@ func (s *Sealer) Seal(dst []byte, start int, h *wire.Header) ([]byte, error) {
 		return dst[:start], ErrExhausted
 	}
 	t := s.slot
-	if err := t.ready(s.suite); err != nil {
+	if err := t.ready(); err != nil {
 		return dst[:start], err
 	}
 	h.Version = wire.Version
-	if s.suite != wire.SuiteNone {
+	if t.suite != wire.SuiteNone {
 		h.Flags |= wire.FlagEncrypted
 	}
-	h.Encryption = s.suite
+	h.Encryption = t.suite
 	h.Sequence = s.next
 	h.KeyID = t.keys.KeyID
 	h.PayloadLength = uint32(payload)
@@ -159,13 +159,12 @@ func (s *Sealer) Seal(dst []byte, start int, h *wire.Header) ([]byte, error) {
 
 // Opener opens frames under the receiving key of one slot.
 type Opener struct {
-	slot  *slot // nil while idle
-	suite wire.Suite
+	slot *slot // nil while idle
 }
 
 // NewOpener returns the opener of a slot.
 func NewOpener(suite wire.Suite, ts *Secret) Opener {
-	return Opener{slot: newSlot(ts), suite: suite}
+	return Opener{slot: newSlot(suite, ts)}
 }
 
 // KeyID returns the name of the slot.
@@ -174,8 +173,8 @@ func (o *Opener) KeyID() [wire.KeyIDSize]byte { return o.slot.keys.KeyID }
 // Drop forgets the keys. Nothing can be opened until Wake.
 func (o *Opener) Drop() { o.slot = nil }
 
-// Wake derives the keys anew from the traffic secret that NewOpener was given.
-func (o *Opener) Wake(ts *Secret) { o.slot = newSlot(ts) }
+// Wake derives the keys anew from what NewOpener was given.
+func (o *Opener) Wake(suite wire.Suite, ts *Secret) { o.slot = newSlot(suite, ts) }
 
 // Open compares the nonce field with the one computed from sequence and opens
 // the frame in place: steps 10 and 11 of the order of checks. The checksum
@@ -187,7 +186,7 @@ func (o *Opener) Wake(ts *Secret) { o.slot = newSlot(ts) }
 // at the very end of its buffer is copied.
 func (o *Opener) Open(frame []byte, sequence uint64) ([]byte, error) {
 	c := o.slot
-	if err := c.ready(o.suite); err != nil {
+	if err := c.ready(); err != nil {
 		return nil, err
 	}
 	c.keys.nonce((*[wire.NonceSize]byte)(c.nonce[:]), sequence)

@@ -5,6 +5,7 @@ import (
 	"compress/flate"
 	"io"
 
+	"github.com/bpci/xtmp/refimpl/slab"
 	"github.com/bpci/xtmp/refimpl/wire"
 )
 
@@ -15,7 +16,8 @@ type Buffers struct {
 	free      *message // list
 	filling   *chunk
 	chunks    []*chunk // free
-	seats     []*seat  // free
+	sessions  slab.Slab[Session]
+	paths     slab.Slab[Path]
 	works     []*work
 	pathWorks []*pathWork
 	woken     []*Session
@@ -74,45 +76,27 @@ const (
 	ownBody    = chunkSize / 4 // a larger body gets memory of its own
 )
 
-// seat is where a server's session and its first path are. Seats come in blocks
-// and are used again: sessions live much longer than the garbage of handshakes,
-// and scattered among it they would keep its pages.
-type seat struct {
-	session Session
-	path    Path
-}
-
-// seatBlock is the number of seats that are made at once.
-const seatBlock = 115 // of 568 B: just under 64 KiB
-
-func (b *Buffers) seat() *seat {
-	if len(b.seats) == 0 {
-		block := make([]seat, seatBlock)
-		for i := range block {
-			b.seats = append(b.seats, &block[i])
-		}
-	}
-	last := len(b.seats) - 1
-	t := b.seats[last]
-	b.seats = b.seats[:last]
-	return t
-}
-
-// vacate takes back the seat of a session that has ended, and what it worked with.
+// vacate takes back a server's session that has ended, its paths, and what it
+// worked with.
 func (b *Buffers) vacate(s *Session) {
-	t := s.seat
 	if s.work != nil {
 		b.releaseWork(s.work)
 	}
-	if t.path.pathWork != nil {
-		b.releasePath(t.path.pathWork)
+	for _, p := range s.paths {
+		if p == nil {
+			continue
+		}
+		if p.pathWork != nil {
+			b.releasePath(p.pathWork)
+		}
+		b.paths.Give(p)
 	}
-	*t = seat{}
-	b.seats = append(b.seats, t)
+	b.sessions.Give(s)
 }
 
-// worksKept bounds the works that are kept for the next.
-const worksKept = 128
+// worksKept bounds the works that are kept for the next. What lies scattered among
+// garbage keeps its pages: it is few.
+const worksKept = 16
 
 func (b *Buffers) work() *work {
 	if n := len(b.works); n > 0 {

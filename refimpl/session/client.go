@@ -150,13 +150,12 @@ func (s *Session) receiveFlight(now Now, p *Path, body []byte) {
 	k.send, k.recv = security.Sealer{}, security.Opener{}
 	s.establishKeys(p, th3)
 	s.idleTimeout = millis(identity.Params.IdleTimeoutMS)
-	s.ageLimit = ageFactor * min(time.Duration(identity.Params.KeyRotationS)*time.Second, rotationMax)
+	s.endsAt = now.Elapsed + ageFactor*min(time.Duration(identity.Params.KeyRotationS)*time.Second, rotationMax)
 	s.calls.limit = int(identity.Params.MaxInflight)
 	if s.calls.limit == 0 {
 		s.calls.limit = defaultInflight
 	}
 	s.peerInflates = s.cfg.Compression && identity.Params.Policy&wire.PolicyDeflate != 0
-	s.establishedAt = now.Elapsed
 	// T_ROTATE: the server's interval, or a shorter one of our own. [XTMP-RKY-010]
 	s.calls.rotation = min(time.Duration(identity.Params.KeyRotationS)*time.Second, s.cfg.KeyRotationInterval, rotationMax)
 	s.rotation = rotation{due: now.Elapsed + s.calls.rotation}

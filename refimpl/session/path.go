@@ -13,6 +13,10 @@ type Path struct {
 	*pathWork // nil while the session rests
 	state     PathState
 
+	handshaken bool   // a frame under a path key was opened
+	ackEpoch   uint32 // number of Acks sent
+	held       int32  // receive memory that Admission knows of
+
 	binder   security.Digest // what the path's keys are derived from, beside the root
 	keys     pathKeys        // that are in use
 	received uint64          // sequence of the next frame to be received; runs on through every epoch
@@ -22,10 +26,6 @@ type Path struct {
 
 	sentAt     time.Duration // when the last frame was sealed
 	receivedAt time.Duration // when the last authenticated frame arrived
-
-	ackEpoch   uint32 // number of Acks sent
-	handshaken bool   // a frame under a path key was opened
-	held       int32  // receive memory that Admission knows of
 }
 
 // pathWork is what a path needs only while its session works.

@@ -100,7 +100,7 @@ func (s *Session) rise() {
 		}
 		p.pathWork = s.cfg.Buffers.pathWork()
 		own, peer := s.pathSecrets(p, &s.root)
-		p.keys.send.Wake(&own)
-		p.keys.recv.Wake(&peer)
+		p.keys.send.Wake(s.suite, &own)
+		p.keys.recv.Wake(s.suite, &peer)
 	}
 }

@@ -197,7 +197,7 @@ func (s *Session) receiveFinish(now Now, p *Path, body []byte) {
 	env := wire.Envelope{HSType: wire.HSHandshakeDone, HandshakeID: k.id}
 	done := wire.HandshakeDone{ServerTime: s.stamp(now)}
 	s.handshake = nil
-	s.establishedAt = now.Elapsed
+	s.endsAt = now.Elapsed + ageFactor*min(s.cfg.KeyRotationInterval, rotationMax)
 	s.cfg.Server.Admission.Settle(s.source)
 	s.settled = true
 	s.setState(now, Established)

@@ -15,14 +15,20 @@ type PathID uint8
 // Session is one session. It has one owner, who calls its methods one at a
 // time.
 type Session struct {
-	cfg   *Config
-	role  Role
-	state State
-	suite wire.Suite
-	id    uint64
-
-	paths   [MaxPaths]*Path
+	cfg     *Config
+	role    Role
+	state   State
+	suite   wire.Suite
 	current PathID // path on which messages are sent by default
+
+	settled      bool // server: Admission counts an established session
+	peerInflates bool // the peer announced that it accepts DEFLATE
+
+	id    uint64
+	paths [MaxPaths]*Path
+
+	// Owner is the caller's name for the session; the session does not use it.
+	Owner uint32
 
 	epoch    uint32          // in which both ends seal, or this end opens and the other seals
 	root     security.Secret // of epoch; of the one before until the rekey is retired
@@ -34,18 +40,15 @@ type Session struct {
 	// handshake change nothing.
 	wallZero uint64
 
-	source  netip.Addr // server: where the session came from
-	settled bool       // server: Admission counts an established session
+	source netip.Addr // server: where the session came from
 
 	// What holds in this session: announced by the server.
-	idleTimeout  time.Duration // T_IDLE
-	ageLimit     time.Duration // T_AGE
-	peerInflates bool          // the peer announced that it accepts DEFLATE
+	idleTimeout time.Duration // T_IDLE
+	endsAt      time.Duration // T_AGE after it was established
 
 	in  midSet   // complete mids of the peer
 	out outgoing // own messages
 
-	establishedAt time.Duration
 	unsupportedAt time.Duration // when the last unsolicited UNSUPPORTED_TYPE went out, 0 for never
 	malformedAt   time.Duration // likewise MALFORMED
 
@@ -54,25 +57,19 @@ type Session struct {
 
 	ping      pinger
 	exercised time.Duration // when the last exercising frame went out, 0 for never
-
-	// Owner is the caller's name for the session; the session does not use it.
-	Owner uint32
-
-	seat *seat // server: where the session is
 }
 
 // NewServer returns a session that awaits a ClientHello on its first path.
 // cfg has been validated for role Server. source is the peer's address.
 func NewServer(cfg *Config, now Now, source netip.Addr) *Session {
-	seat := cfg.Buffers.seat()
-	s := &seat.session
+	s := cfg.Buffers.sessions.Take()
 	*s = Session{
-		seat: seat, cfg: cfg, role: Server, state: Start, source: source,
-		idleTimeout: cfg.ConnectionTimeout, ageLimit: ageFactor * min(cfg.KeyRotationInterval, rotationMax),
+		cfg: cfg, role: Server, state: Start, source: source,
+		idleTimeout: cfg.ConnectionTimeout,
 	}
 	cfg.Server.Admission.Enter(source)
 	s.work = cfg.Buffers.work()
-	s.paths[0] = &seat.path
+	s.paths[0] = cfg.Buffers.paths.Take()
 	s.paths[0].begin(cfg.Buffers, now)
 	return s
 }
@@ -80,7 +77,7 @@ func NewServer(cfg *Config, now Now, source netip.Addr) *Session {
 // Recycle gives the memory of a server's session to the next one. Nobody may hold
 // the session, or a path of it, any more.
 func (s *Session) Recycle() {
-	if s.seat != nil {
+	if s.role == Server {
 		s.cfg.Buffers.vacate(s)
 	}
 }

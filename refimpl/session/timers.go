@@ -24,7 +24,7 @@ func (s *Session) Deadline() (time.Duration, bool) {
 	}
 	switch s.state {
 	case Established:
-		d = min(d, s.establishedAt+s.ageLimit)
+		d = min(d, s.endsAt)
 	case Closing:
 		d = min(d, s.closingSince+closeTimeout)
 	case Idle, Start, Hello, Half, Closed:
@@ -86,7 +86,7 @@ func (s *Session) Advance(now Now) {
 		}
 	}
 	switch {
-	case s.state == Established && now.Elapsed >= s.establishedAt+s.ageLimit:
+	case s.state == Established && now.Elapsed >= s.endsAt:
 		p := s.paths[s.current]
 		s.disconnect(now, p, wire.SessionExpired)
 	case s.state == Closing && now.Elapsed >= s.closingSince+closeTimeout:

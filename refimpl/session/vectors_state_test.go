@@ -150,8 +150,7 @@ func (u *subject) enter() {
 	if v.GivenValue("suite") != nil {
 		s.suite = wire.Suite(number(v, "suite"))
 	}
-	s.idleTimeout, s.ageLimit = DefaultConnectionTimeout, DefaultKeyRotationInterval
-	s.establishedAt = u.now.Elapsed
+	s.idleTimeout, s.endsAt = DefaultConnectionTimeout, u.now.Elapsed+DefaultKeyRotationInterval
 	s.rotation = rotation{due: u.now.Elapsed + DefaultKeyRotationInterval}
 	if v.Receiver == "server" {
 		s.rotation.due = never

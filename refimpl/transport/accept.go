@@ -34,7 +34,7 @@ func (l *loop) listen(fd int) error {
 		return os.NewSyscallError("open", err)
 	}
 	l.accepts = true
-	return l.watch(fd, unix.EPOLLIN, unix.EPOLL_CTL_ADD)
+	return l.watch(fd, theListener, unix.EPOLLIN, unix.EPOLL_CTL_ADD)
 }
 
 // accept takes waiting connections and deals them out in turn.
@@ -93,17 +93,13 @@ func (l *loop) adopt(now session.Now, fd int, source netip.Addr) {
 		l.release(fd, source)
 		return
 	}
-	c := l.seat()
+	c := l.seats.Take()
 	*c = conn{fd: fd, id: id, asked: unix.EPOLLIN}
-	for fd >= len(l.conns) {
+	for int(id) >= len(l.conns) {
 		l.conns = append(l.conns, nil)
 	}
-	l.conns[fd] = c
-	for int(id) >= len(l.byID) {
-		l.byID = append(l.byID, nil)
-	}
-	l.byID[id] = c
-	if err := l.watch(fd, unix.EPOLLIN, unix.EPOLL_CTL_ADD); err != nil {
+	l.conns[id] = c
+	if err := l.watch(fd, int32(id), unix.EPOLLIN, unix.EPOLL_CTL_ADD); err != nil {
 		l.log.Error("a connection is dropped", slog.Any("error", err))
 		l.lose(now, c)
 	}
@@ -151,7 +147,7 @@ func (l *loop) complain(now session.Now, why string) {
 // pauseAccept leaves connections waiting for a moment.
 func (l *loop) pauseAccept(now session.Now, why error) {
 	l.log.Warn("accepting pauses", slog.Any("error", os.NewSyscallError("accept4", why)))
-	_ = l.watch(l.server.listener, 0, unix.EPOLL_CTL_DEL)
+	_ = l.watch(l.server.listener, theListener, 0, unix.EPOLL_CTL_DEL)
 	l.resume = now.Elapsed + acceptPause
 }
 
@@ -162,7 +158,7 @@ func (l *loop) resumeAccept() {
 			l.spare = spare
 		}
 	}
-	if err := l.watch(l.server.listener, unix.EPOLLIN, unix.EPOLL_CTL_ADD); err != nil {
+	if err := l.watch(l.server.listener, theListener, unix.EPOLLIN, unix.EPOLL_CTL_ADD); err != nil {
 		l.log.Error("accepting does not resume", slog.Any("error", err))
 	}
 }

@@ -18,8 +18,8 @@ func (r *running) pending() (most int) {
 	for _, l := range r.loops {
 		r.on(l, func() {
 			for _, c := range l.conns {
-				if c != nil {
-					most = max(most, len(c.pending))
+				if c != nil && c.pending != nil {
+					most = max(most, len(c.pending.bytes))
 				}
 			}
 		})

@@ -80,7 +80,7 @@ func (l *loop) giveUp(now session.Now) {
 	kept := l.held[:0]
 	for _, c := range l.held {
 		switch {
-		case l.conns[c.fd] != c: // it is closed
+		case l.conns[c.id] != c: // it is closed
 		case now.Elapsed >= c.last.until:
 			l.lose(now, c)
 		default:

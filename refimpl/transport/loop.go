@@ -17,6 +17,7 @@ import (
 	"github.com/bpci/xtmp/refimpl/endpoint"
 	"github.com/bpci/xtmp/refimpl/handler"
 	"github.com/bpci/xtmp/refimpl/session"
+	"github.com/bpci/xtmp/refimpl/slab"
 	"github.com/bpci/xtmp/refimpl/wire"
 )
 
@@ -43,14 +44,13 @@ type loop struct {
 	log      *slog.Logger
 	clock    clock.Clock
 
-	conns    []*conn           // by descriptor
-	seats    []*conn           // free
+	seats    slab.Slab[conn]
 	gone     []*conn           // closed in this wake-up
-	byID     []*conn           // by ConnID
+	conns    []*conn           // by ConnID
 	in       []byte            // shared by all connections
 	out      []byte            // likewise
 	events   []unix.EpollEvent // of one wake-up
-	turn     uint64            // number of this wake-up
+	turn     uint32            // number of this wake-up
 	share    int               // B that each connection may have read in it
 	writable []*conn           // that this wake-up reported as writable
 	more     []*conn           // that had more to send than the last wake-up took
@@ -86,38 +86,23 @@ func (c *counters) metrics() LoopMetrics {
 // conn is one connection of a loop.
 type conn struct {
 	fd      int
-	pending []byte // accepted from the endpoint, not yet by the socket; nil if none
-	turn    uint64 // wake-up of the last write
-	last    *last  // the socket has not taken the last frame at once
+	pending *pending // nil if none
+	last    *last    // the socket has not taken the last frame at once
 	id      endpoint.ConnID
+	turn    uint32 // wake-up of the last write
 	asked   uint32 // events that epoll reports
 	queued  bool   // in loop.more
 	ended   bool   // the sending direction is shut down
 }
 
-// seatBlock is the number of conns that are made at once.
-const seatBlock = 64
-
-// seat returns a conn that is free. Conns come in blocks and are used again, so
-// that what lives long is not scattered among the garbage of handshakes.
-func (l *loop) seat() *conn {
-	if len(l.seats) == 0 {
-		block := make([]conn, seatBlock)
-		for i := range block {
-			l.seats = append(l.seats, &block[i])
-		}
-	}
-	last := len(l.seats) - 1
-	c := l.seats[last]
-	l.seats = l.seats[:last]
-	return c
-}
+// pending is what a connection was given by the endpoint and its socket has not
+// taken.
+type pending struct{ bytes []byte }
 
 // vacate takes back the conns that were closed in this wake-up.
 func (l *loop) vacate() {
 	for _, c := range l.gone {
-		*c = conn{}
-		l.seats = append(l.seats, c)
+		l.seats.Give(c)
 	}
 	clear(l.gone)
 	l.gone = l.gone[:0]
@@ -149,12 +134,18 @@ func (l *loop) prepare(cfg endpoint.Config) (err error) {
 	if l.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
 		return os.NewSyscallError("eventfd", err)
 	}
-	return l.watch(l.wake, unix.EPOLLIN, unix.EPOLL_CTL_ADD)
+	return l.watch(l.wake, theWake, unix.EPOLLIN, unix.EPOLL_CTL_ADD)
 }
 
-// watch changes what epoll reports for fd.
-func (l *loop) watch(fd int, events uint32, op int) error {
-	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(l.poll, op, fd, &unix.EpollEvent{Events: events, Fd: int32(fd)}))
+// What epoll reports beside the ConnIDs of connections.
+const (
+	theWake     = -1
+	theListener = -2
+)
+
+// watch changes what epoll reports for fd, under a name.
+func (l *loop) watch(fd int, name int32, events uint32, op int) error {
+	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(l.poll, op, fd, &unix.EpollEvent{Events: events, Fd: name}))
 }
 
 // post runs f on the loop, soon, unless that has ended.
@@ -223,22 +214,24 @@ func (l *loop) timeout() int {
 // handle takes what one event brings. The time is read after the bytes, so that no
 // timer that they start is early. [XTMP-TMR-003]
 func (l *loop) handle(e unix.EpollEvent) {
-	fd := int(e.Fd)
-	switch {
-	case fd == l.wake:
+	switch e.Fd {
+	case theWake:
 		l.drainInbox()
 		return
-	case l.accepts && fd == l.server.listener:
-		l.accept()
+	case theListener:
+		if l.accepts {
+			l.accept()
+		}
 		return
-	case fd >= len(l.conns) || l.conns[fd] == nil:
-		return // closed earlier in this batch
 	}
-	c := l.conns[fd]
+	c := l.conns[e.Fd]
+	if c == nil { // closed earlier in this batch
+		return
+	}
 	if e.Events&(unix.EPOLLIN|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
 		l.read(c)
 	}
-	if e.Events&unix.EPOLLOUT != 0 && l.conns[fd] == c {
+	if e.Events&unix.EPOLLOUT != 0 && l.conns[c.id] == c {
 		l.writable = append(l.writable, c) // after all is read, with what that adds
 	}
 }
@@ -281,8 +274,7 @@ func (l *loop) read(c *conn) {
 func (l *loop) lose(now session.Now, c *conn) {
 	source := l.endpoint.Source(c.id)
 	l.endpoint.Lost(now, c.id)
-	l.conns[c.fd] = nil
-	l.byID[c.id] = nil
+	l.conns[c.id] = nil
 	if c.last == nil && !c.queued { // else a list knows it yet, and it is left to the collector
 		l.gone = append(l.gone, c)
 	}

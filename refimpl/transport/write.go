@@ -16,7 +16,7 @@ import (
 // which comes at once, with everybody else.
 func (l *loop) flush(now session.Now) {
 	for _, c := range l.writable {
-		if l.conns[c.fd] == c {
+		if l.conns[c.id] == c {
 			l.write(now, c)
 		}
 	}
@@ -28,10 +28,10 @@ func (l *loop) flush(now session.Now) {
 		if !ok {
 			return
 		}
-		switch c := l.byID[id]; {
+		switch c := l.conns[id]; {
 		case l.endpoint.Fate(id) == session.Shut:
 			l.finish(now, c)
-		case len(c.pending) == 0:
+		case c.pending == nil:
 			l.write(now, c)
 		}
 	}
@@ -43,7 +43,7 @@ func (l *loop) goOn(now session.Now) {
 	waiting := len(l.more)
 	for _, c := range l.more[:waiting] {
 		c.queued = false
-		if l.conns[c.fd] == c && len(c.pending) == 0 {
+		if l.conns[c.id] == c && c.pending == nil {
 			l.write(now, c)
 		}
 	}
@@ -67,8 +67,12 @@ func (l *loop) write(now session.Now, c *conn) {
 		l.later(c)
 		return
 	}
-	out, fate := c.pending, l.endpoint.Fate(c.id)
-	if len(out) == 0 && c.last == nil {
+	fate := l.endpoint.Fate(c.id)
+	var out []byte
+	switch {
+	case c.pending != nil:
+		out = c.pending.bytes
+	case c.last == nil:
 		l.out, fate = l.endpoint.AppendOutput(now, c.id, l.out[:0])
 		out = l.out
 	}
@@ -113,10 +117,10 @@ func (c *conn) endSending() {
 
 // keep holds what the socket of c does not take until epoll says that it does.
 func (l *loop) keep(now session.Now, c *conn, rest []byte, fate session.Fate) {
-	if len(c.pending) > 0 {
-		c.pending = rest // of itself
+	if c.pending != nil {
+		c.pending.bytes = rest // of itself
 	} else {
-		c.pending = append([]byte(nil), rest...)
+		c.pending = &pending{bytes: append([]byte(nil), rest...)}
 	}
 	if fate == session.Drain && c.last == nil {
 		c.last = &last{until: now.Elapsed + closeTimeout, room: lingerBytes}
@@ -135,7 +139,7 @@ func (l *loop) await(now session.Now, c *conn, events uint32) bool {
 		return true
 	}
 	c.asked = events
-	if err := l.watch(c.fd, events, unix.EPOLL_CTL_MOD); err != nil {
+	if err := l.watch(c.fd, int32(c.id), events, unix.EPOLL_CTL_MOD); err != nil {
 		l.log.Error("a connection is dropped", slog.Any("error", err))
 		l.lose(now, c)
 		return false
