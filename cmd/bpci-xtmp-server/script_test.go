@@ -132,7 +132,6 @@ func serve(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("the line is %q: %v", lines.Text(), err)
 	}
 	ts.Setenv("ADDRESS", address)
-	fingerprint, _, _ = strings.Cut(fingerprint, ",") // the default
 	ts.Setenv("FINGERPRINT", fingerprint)
 }
 

@@ -37,7 +37,7 @@ func startCommand(stdout, stderr io.Writer) *cobra.Command {
 		Use:   "start",
 		Short: "Serve until SIGTERM or SIGINT",
 		Long: "Serves XTMP/1 on TCP. Once it serves, it prints one line on standard output:\n\n" +
-			"    READY tcp=host:port udp=- fingerprint=HEX\n\n" +
+			"    READY tcp=host:port udp=- fingerprint=HEX pins=1:HEX\n\n" +
 			"With several identities, all are named, the default first: HEX,HEX, and 2:HEX for one of\n" +
 			"kind 2.\n\n" +
 			"The log is JSON lines on standard error. Flags override the configuration file.\n" +

@@ -158,7 +158,7 @@ func (cfg *Config) runMutant(ctx context.Context, mutant Mutant) MutantResult {
 		result.Status, result.Note = StatusNotRun, "slow"
 		return result
 	}
-	o, err := cfg.judge(ctx, cfg.Program+" serve "+mutant.Name, sel, run{})
+	o, err := cfg.judge(ctx, cfg.Program+" serve "+mutant.Name, sel, run{failFast: !cfg.Full})
 	if err != nil {
 		result.Status, result.Note = StatusNotDrivable, err.Error()
 		return result

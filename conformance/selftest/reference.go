@@ -28,7 +28,7 @@ func (cfg *Config) runReference(ctx context.Context, m *Matrix) error {
 	if cfg.Reference == "" {
 		return nil
 	}
-	first, err := cfg.judge(ctx, cfg.Reference, conformance.Selection{Slow: true}, run{})
+	first, err := cfg.judgeReference(ctx, conformance.Selection{Slow: true}, run{})
 	if err != nil {
 		return fmt.Errorf("reference: %w", err)
 	}
@@ -48,7 +48,7 @@ func (cfg *Config) runReference(ctx context.Context, m *Matrix) error {
 			run{parallel: 1, ordered: true},
 		},
 	} {
-		o, err := cfg.judge(ctx, cfg.Reference, again.sel, again.run)
+		o, err := cfg.judgeReference(ctx, again.sel, again.run)
 		if err != nil {
 			return fmt.Errorf("reference: %w", err)
 		}
@@ -59,6 +59,40 @@ func (cfg *Config) runReference(ctx context.Context, m *Matrix) error {
 		}
 	}
 	return nil
+}
+
+// judgeReference runs a selection against the reference, and what was inconclusive
+// once more, when nothing else runs: an inconclusive verdict speaks of this machine.
+func (cfg *Config) judgeReference(ctx context.Context, sel conformance.Selection, how run) (*conformance.Outcome, error) {
+	o, err := cfg.judge(ctx, cfg.Reference, sel, how)
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, r := range o.Results {
+		if r.Judged && r.Verdict == conformance.Inconclusive {
+			ids = append(ids, r.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return o, nil
+	}
+	again, err := cfg.judge(ctx, cfg.Reference, conformance.Selection{Run: ids, Slow: sel.Slow}, run{parallel: 1, ordered: true})
+	if err != nil {
+		return nil, err
+	}
+	alone := map[string]conformance.Result{}
+	for _, r := range again.Results {
+		if r.Judged {
+			alone[r.ID] = r
+		}
+	}
+	for i, r := range o.Results {
+		if second, ok := alone[r.ID]; ok && r.Verdict == conformance.Inconclusive {
+			o.Results[i] = second
+		}
+	}
+	return o, nil
 }
 
 // waiting lists the cases that wait for a timer of the specification.

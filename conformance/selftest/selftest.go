@@ -20,7 +20,7 @@ type Config struct {
 	Probe      func(*conformance.Exchange) error
 	Seed       uint64
 	Parallel   int     // peers at the same time; 0 means DefaultParallel
-	Full       bool    // the whole suite against each mutant and variant, not only what proves, and a sample
+	Full       bool    // the whole suite against each mutant and variant, not only what proves, until it fails, and a sample
 	Slow       bool    // also the mutants that only a slow case sees
 	Scale      float64 // of the harness budgets; 0 means 1
 	Degenerate []Degenerate
@@ -42,6 +42,9 @@ const DefaultParallel = 12
 // degenerateScale shortens the harness budgets for degenerate peers: they are
 // on this machine, and waiting for them is all that a run of them does.
 const degenerateScale = 0.2
+
+// degenerateParallel is how many cases meet a degenerate peer at the same time.
+const degenerateParallel = 64
 
 // A Degenerate is a peer that is none, and the command that starts it.
 type Degenerate struct{ Name, Command string }
@@ -118,7 +121,7 @@ func (cfg *Config) runDegenerate(ctx context.Context, m *Matrix) error {
 	results := make([]DegenerateResult, len(cfg.Degenerate))
 	err := cfg.each(ctx, len(results), func(i int) error {
 		peer := cfg.Degenerate[i]
-		o, err := cfg.judge(ctx, peer.Command, conformance.Selection{}, run{scale: cfg.Scale * degenerateScale})
+		o, err := cfg.judge(ctx, peer.Command, conformance.Selection{}, run{scale: cfg.Scale * degenerateScale, parallel: degenerateParallel})
 		if err != nil {
 			return fmt.Errorf("degenerate peer %s: %w", peer.Name, err)
 		}
@@ -209,6 +212,7 @@ type run struct {
 	scale    float64 // of the harness budgets
 	parallel int
 	ordered  bool
+	failFast bool
 }
 
 // judge runs a selection against a command.
@@ -239,7 +243,7 @@ func (cfg *Config) judge(ctx context.Context, command string, sel conformance.Se
 	}
 	defer target.Stop()
 	return plan.Run(ctx, conformance.Config{
-		Target: target, Waits: waits, Seed: cfg.Seed, Probe: cfg.Probe, Parallel: how.parallel, Ordered: how.ordered,
+		Target: target, Waits: waits, Seed: cfg.Seed, Probe: cfg.Probe, Parallel: how.parallel, Ordered: how.ordered, FailFast: how.failFast,
 	})
 }
 

@@ -215,31 +215,28 @@ func (s *Server) SetIdentities(ctx context.Context, ids []*Identity) error {
 		return err
 	}
 	s.setIdentities(ids)
-	s.log.Info("identities are replaced", "fingerprint", s.pins())
+	s.log.Info("identities are replaced", "pins", s.pins())
 	return nil
 }
 
-// pins names every identity, the default first and with commas between them: its
-// fingerprint, behind its kind and a colon where that is not 1.
+// pins names every identity by kind:fingerprint, the default first and with commas
+// between them.
 func (s *Server) pins() string {
 	var pins []string
 	for _, id := range s.Identities() {
-		pin := id.Fingerprint().String()
-		if id.Kind() != KindEd25519 {
-			pin = fmt.Sprintf("%d:%s", id.Kind(), pin)
-		}
-		pins = append(pins, pin)
+		pins = append(pins, fmt.Sprintf("%d:%s", id.Kind(), id.Fingerprint()))
 	}
 	return strings.Join(pins, ",")
 }
 
 // Ready is the line that tells programs where the server listens and whom it shows:
 //
-//	READY tcp=host:port udp=- fingerprint=HEX,2:HEX
+//	READY tcp=host:port udp=- fingerprint=HEX pins=1:HEX,2:HEX
 //
-// fingerprint names every identity, the default first.
+// fingerprint is that of the default identity; pins names every identity with its
+// kind, the default first.
 func (s *Server) Ready() string {
-	return fmt.Sprintf("READY tcp=%v udp=- fingerprint=%s", s.Addr(), s.pins())
+	return fmt.Sprintf("READY tcp=%v udp=- fingerprint=%s pins=%s", s.Addr(), s.Identities()[0].Fingerprint(), s.pins())
 }
 
 // Rekey asks every client for fresh keys.
@@ -255,7 +252,7 @@ func (s *Server) Metrics() Metrics { return s.transport.Metrics() }
 // replies and Acks are awaited for up to five seconds, then Disconnect goes out.
 // It returns nil after an orderly end.
 func (s *Server) Serve(ctx context.Context) error {
-	s.log.Info("serving", "tcp", s.Addr().String(), "fingerprint", s.pins())
+	s.log.Info("serving", "tcp", s.Addr().String(), "pins", s.pins())
 	if slices.Contains(s.cfg.Suites, SuiteNone) {
 		s.log.Warn("SESSIONS WITHOUT ENCRYPTION ARE ACCEPTED: whoever is on the way reads them; require_encryption is off")
 	}
