@@ -61,12 +61,13 @@ test: ## everything `go test` runs, then a core certification of the reference s
 	@$(STAGE) "core certification" .ci/certify $(OUT)/test
 
 .PHONY: ci
-ci: ## lint, race detector, regeneration, independence, coverage, interoperability, soak, fuzzing
+ci: ## lint, race detector, regeneration, independence, coverage, self-test, interoperability, soak, fuzzing
 	@$(STAGE) "lint" $(MAKE) lint
 	@$(STAGE) "independence" .ci/independence
 	@$(STAGE) "generated files" .ci/unchanged "go generate ./..." spec vectors
 	@$(STAGE) "race detector" $(MAKE) race
 	@$(STAGE) "coverage of the core" $(MAKE) coverage
+	@$(STAGE) "self-test of the suite" $(MAKE) selftest
 	@$(STAGE) "interoperability" $(MAKE) interop
 	@$(STAGE) "a short soak" $(MAKE) soak SOAK=15s
 	@$(STAGE) "fuzzing" $(MAKE) fuzz-ci FUZZTIME=5s

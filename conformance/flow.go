@@ -163,6 +163,11 @@ func (r *run) again(ctx context.Context, alone []pending, round int) []Result {
 			culprit[p.first.generation] = true
 			r.revive(ctx)
 		}
+		if p.again.Verdict == Fail { // known to those behind it before the results are
+			r.mu.Lock()
+			r.failed = true
+			r.mu.Unlock()
+		}
 	}
 	results := make([]Result, 0, len(alone))
 	for _, p := range alone {

@@ -292,6 +292,31 @@ func TestFailFast(t *testing.T) {
 	}
 }
 
+// Of several instances that have to run again alone, one failure is enough.
+func TestFailFastAlone(t *testing.T) {
+	var tries atomic.Int32
+	var cases []Case
+	for _, id := range []string{"XC-0001", "XC-0002", "XC-0003"} {
+		c := control()
+		c.ID, c.Title = id, "Nothing comes, "+id+"."
+		c.Run = func(x *Exchange) {
+			tries.Add(1)
+			x.Judge(converse(x).hear(BudgetQuiet)) // nothing comes
+		}
+		cases = append(cases, c)
+	}
+	o := judge(t, lineTarget(t), func(c *Config) { c.FailFast, c.Parallel = true, 3 }, cases...)
+	if n := tries.Load(); n != 4 {
+		t.Errorf("%d attempts, want one of each and one alone", n)
+	}
+	if r := resultOf(t, o, "XC-0001"); r.Verdict != Fail {
+		t.Errorf("got %s %q, want it failed", r.Verdict, r.Reason)
+	}
+	if r := resultOf(t, o, "XC-0003"); r.Verdict != Skipped || r.Reason != reasonFailFast {
+		t.Errorf("got %s %q, want it skipped", r.Verdict, r.Reason)
+	}
+}
+
 func TestInterruption(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	c := control()

@@ -24,7 +24,6 @@ type selftestFlags struct {
 	only               []string
 	profiles           []string
 	full, slow         bool
-	skipZoo            bool
 	verbose            bool
 	json, out          string
 }
@@ -61,7 +60,6 @@ func (a app) selftestCommand() *cobra.Command {
 	flags.BoolVar(&f.full, "full", false,
 		"the whole suite against each mutant and legal server, not only the cases that prove a requirement, and a sample")
 	flags.BoolVar(&f.slow, "slow", false, "also mutants that only a slow case sees")
-	flags.BoolVar(&f.skipZoo, "skip-zoo", false, "leave out the odd but legal servers")
 	flags.StringVar(&f.json, "json", "", "write the kill matrix as JSON to this file")
 	flags.StringVar(&f.out, "out", "", "write "+outMatrix+" and "+outPage+" to this folder")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "say which peer is next")
@@ -93,9 +91,6 @@ func (a app) selftest(ctx context.Context, f *selftestFlags) error {
 		}
 		if cfg.Zoo, err = selftest.ListZoo(ctx, f.mutants); err != nil {
 			return &conformance.TargetError{Stage: "listing the zoo", Cause: err}
-		}
-		if f.skipZoo {
-			cfg.Zoo = nil
 		}
 	}
 	for _, term := range f.only {

@@ -158,12 +158,21 @@ func (cfg *Config) runMutant(ctx context.Context, mutant Mutant) MutantResult {
 		result.Status, result.Note = StatusNotRun, "slow"
 		return result
 	}
-	o, err := cfg.judge(ctx, cfg.Program+" serve "+mutant.Name, sel, run{failFast: !cfg.Full})
-	if err != nil {
-		result.Status, result.Note = StatusNotDrivable, err.Error()
-		return result
+	// One failure is enough, unless it is that of a control.
+	for _, failFast := range []bool{true, false} {
+		if cfg.Full && failFast {
+			continue
+		}
+		o, err := cfg.judge(ctx, cfg.Program+" serve "+mutant.Name, sel, run{failFast: failFast})
+		if err != nil {
+			result.Status, result.Note = StatusNotDrivable, err.Error()
+			return result
+		}
+		result = MutantResult{Mutant: mutant, Killed: []string{}, Others: []string{}}
+		if result.weigh(o, proving); result.Status != StatusMisjudged {
+			break
+		}
 	}
-	result.weigh(o, proving)
 	return result
 }
 
