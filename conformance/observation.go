@@ -147,7 +147,9 @@ func Seen(err error, wait string) (Observation, bool) {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return CleanClose(), true
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &network) && network.Timeout():
-		return Silence(wait), true
+		o := Silence(wait)
+		o.Detail = "what was awaited did not come before the wait named " + wait + " ended"
+		return o, true
 	}
 	return Observation{}, false
 }
