@@ -84,10 +84,10 @@ func TestServer(t *testing.T) {
 	if err := s.Serve(t.Context()); err == nil {
 		t.Error("Serve serves twice")
 	}
-	var first struct{ Msg, TCP, Fingerprint string }
+	var first struct{ Msg, TCP, Pins string }
 	line, _, _ := strings.Cut(log.String(), "\n")
 	if err := json.Unmarshal([]byte(line), &first); err != nil || first.Msg != "serving" || first.TCP != s.Addr().String() ||
-		first.Fingerprint != s.Fingerprint().String() {
+		first.Pins != "1:"+s.Fingerprint().String() {
 		t.Errorf("the log begins with %s", line)
 	}
 	again, err := Listen(t.Context(), func() Config { cfg.Address = s.Addr().String(); return cfg }())

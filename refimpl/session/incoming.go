@@ -141,7 +141,7 @@ func (s *Session) refuseMessage(now Now, p *Path, h *wire.Header, pro *wire.Prol
 	case s.role == Server && pro.Mid != 0 && s.requests >= 2*int(s.cfg.Server.MaxInflight): // [XTMP-MSG-025]
 		s.violation(now, p, "more than twice what may be unanswered")
 	case s.role == Server && pro.Mid != 0:
-		s.count(&c, 0)
+		s.count(&c, int(c.cost))
 		s.ReplyError(now, c, &Error{Code: code, Text: text})
 	case pro.Mid == 0: // [XTMP-FRG-022] [XTMP-CMP-011] [XTMP-MSG-075]
 		if h.Flags.Has(wire.FlagFragment) {
