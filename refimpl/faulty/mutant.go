@@ -40,7 +40,7 @@ type Variant struct {
 // Mutants returns every mutant, sorted by name.
 func Mutants() []Mutant {
 	all := slices.Concat(
-		frameMutants, orderMutants, timeMutants, helloMutants, flightMutants, finishMutants, refusalMutants,
+		conventionMutants, frameMutants, orderMutants, timeMutants, helloMutants, flightMutants, finishMutants, refusalMutants,
 		suiteMutants, messageMutants, unknownMutants, ackMutants, flowMutants, fragmentMutants, compressionMutants,
 		pushMutants, rekeyMutants, rekeyRefusalMutants, probeMutants, heartbeatMutants, errorMutants, endMutants,
 	)

@@ -43,6 +43,11 @@ return id, suite, true
 		},
 	},
 	{
+		Name: "lacks-aes", Requirement: "XTMP-SUI-001",
+		Description: "Suite 1 is never chosen.",
+		Edit:        Edit{File: serverGo, If: "offered == enabled && id.Serves(offered)", Unless: "offered == wire.SuiteAES256GCM"},
+	},
+	{
 		Name: "lacks-chacha20", Requirement: "XTMP-SUI-005",
 		Description: "Suite 2 is never chosen.",
 		Edit:        Edit{File: serverGo, If: "offered == enabled && id.Serves(offered)", Unless: "offered == wire.SuiteChaCha20"},
