@@ -257,6 +257,15 @@ return nil, errInflate
 		},
 	},
 	{
+		Name: "malformed-for-compression", Requirement: "XTMP-CMP-007", Without: Compression,
+		Description: "Compression that was not announced is called MALFORMED.",
+		Edit: Edit{
+			File:    incomingGo,
+			At:      `s.refuseMessage(now, p, h, pro, c, wire.CompressionRefused, "not announced")`,
+			Instead: `s.refuseMessage(now, p, h, pro, c, wire.Malformed, "")`,
+		},
+	},
+	{
 		Name: "inflates-beyond-limit", Requirement: "XTMP-CMP-008",
 		Description: "original_len is not held to the message limit.",
 		Edit:        Edit{File: incomingGo, If: "!fragment && int64(pro.OriginalLen) > int64(s.messageLimit())", Unless: "true"},

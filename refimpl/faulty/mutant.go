@@ -26,8 +26,16 @@ type Mutant struct {
 	Requirement string // the requirement that it breaks
 	Description string // what the server does wrong, as a sentence
 	Slow        bool   // it takes a case that waits long to see it
+	Without     string // what its configuration leaves off; empty: nothing
 	Edit
 }
+
+// What a configuration may leave off. All but compression are profiles.
+const (
+	Compression   = "compression"
+	IntegrityOnly = "integrity-only"
+	Probe         = "probe"
+)
 
 // Variant is an odd server that keeps every rule.
 type Variant struct {

@@ -58,6 +58,11 @@ return id, suite, true
 		Edit:        Edit{File: serverGo, If: "offered == enabled && id.Serves(offered)", Unless: "offered == wire.SuitePostQuantum"},
 	},
 	{
+		Name: "integrity-only-for-everybody", Requirement: "XTMP-INT-003", Without: IntegrityOnly,
+		Description: "Suite 0 is chosen although the configuration leaves it off.",
+		Edit:        Edit{File: serverGo, If: "offered == enabled && id.Serves(offered)", Or: "offered == wire.SuiteNone"},
+	},
+	{
 		Name: "integrity-only-accepts-encryption-type", Requirement: "XTMP-INT-009",
 		Description: "In a suite-0 session encryption_type may be anything.",
 		Edit: Edit{
