@@ -42,7 +42,7 @@ func (a app) selftestCommand() *cobra.Command {
 		Long: "Runs the suite against peers of which the right verdict is known. No degenerate peer may pass a MUST that it cannot keep, " +
 			"the reference passes everything, and does so again, odd but legal servers pass everything, " +
 			"and each mutant is killed by a case that proves its requirement. " +
-			"CMD list prints the mutants, one JSON object {name, requirement, description, slow} a line; " +
+			"CMD list prints the mutants, one JSON object {name, requirement, description, slow, without} a line; " +
 			"CMD zoo the legal servers, {name, permits, description}; CMD serve NAME is a server that prints READY.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.selftest(cmd.Context(), f) },

@@ -2,7 +2,7 @@
 // conformance suite to find out, and servers that are odd and right, for it to
 // bear.
 //
-//	xtmp-mutant list          the faults, one JSON object per line: name, requirement, description
+//	xtmp-mutant list          the faults, one JSON object per line: name, requirement, description, slow, without
 //	xtmp-mutant zoo           the oddities, likewise: name, permits, description
 //	xtmp-mutant serve NAME    a server with that fault or oddity, or "none"; prints READY like bpci-xtmp-server
 //	xtmp-mutant overlay DIR   write the changed sources and overlay.json for go build -overlay

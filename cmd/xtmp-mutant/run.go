@@ -50,7 +50,8 @@ func list(w io.Writer) error {
 			Requirement string `json:"requirement"`
 			Description string `json:"description"`
 			Slow        bool   `json:"slow,omitempty"`
-		}{m.Name, m.Requirement, m.Description, m.Slow}
+			Without     string `json:"without,omitempty"`
+		}{m.Name, m.Requirement, m.Description, m.Slow, m.Without}
 		if err := encoder.Encode(line); err != nil {
 			return err
 		}

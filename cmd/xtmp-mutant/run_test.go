@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/bpci/xtmp/refimpl/faulty"
+	"github.com/bpci/xtmp/refimpl/server"
 )
 
 func TestList(t *testing.T) {
@@ -23,6 +25,7 @@ func TestList(t *testing.T) {
 		var m struct {
 			Name, Requirement, Description string
 			Slow                           bool
+			Without                        string
 		}
 		if err := decoder.Decode(&m); err != nil {
 			t.Fatal(err)
@@ -88,5 +91,31 @@ func TestOverlay(t *testing.T) {
 		if b, err := os.ReadFile(to); err != nil || !bytes.Contains(b, []byte("package ")) {
 			t.Errorf("%s is replaced by %s: %v", file, to, err)
 		}
+	}
+}
+
+// What a mutant is without is off, and nothing else.
+func TestLeaveOff(t *testing.T) {
+	whole, err := everything()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lacking := map[string]bool{}
+	for _, m := range faulty.Mutants() {
+		cfg, err := everything()
+		if err != nil {
+			t.Fatal(err)
+		}
+		leaveOff(&cfg, m.Name)
+		got := [...]bool{cfg.NoCompression, cfg.AllowUnencrypted, slices.Contains(cfg.Suites, server.SuiteNone), cfg.Probe}
+		unencrypted := m.Without != faulty.IntegrityOnly
+		want := [...]bool{m.Without == faulty.Compression, unencrypted, unencrypted, m.Without != faulty.Probe}
+		if got != want || len(cfg.Identities) != len(whole.Identities) {
+			t.Errorf("%s: got %v, want %v", m.Name, got, want)
+		}
+		lacking[m.Without] = true
+	}
+	if len(lacking) != 4 {
+		t.Errorf("mutants are without %v, want each once and nothing", lacking)
 	}
 }

@@ -31,6 +31,7 @@ func serve(ctx context.Context, name string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
+	leaveOff(&cfg, name)
 	s, err := server.Listen(ctx, cfg)
 	if err != nil {
 		return err
@@ -44,6 +45,24 @@ func serve(ctx context.Context, name string, stdout io.Writer) error {
 func known(name string) bool {
 	return name == nothing || slices.ContainsFunc(faulty.Mutants(), func(m faulty.Mutant) bool { return m.Name == name }) ||
 		slices.ContainsFunc(faulty.Zoo(), func(v faulty.Variant) bool { return v.Name == name })
+}
+
+// leaveOff switches off what a mutant is without. The pins stay the same.
+func leaveOff(cfg *server.Config, name string) {
+	for _, m := range faulty.Mutants() {
+		if m.Name != name {
+			continue
+		}
+		switch m.Without {
+		case faulty.Compression:
+			cfg.NoCompression = true
+		case faulty.IntegrityOnly:
+			cfg.Suites = slices.DeleteFunc(cfg.Suites, func(s server.Suite) bool { return s == server.SuiteNone })
+			cfg.AllowUnencrypted = false
+		case faulty.Probe:
+			cfg.Probe = false
+		}
+	}
 }
 
 // everything is what deploy/certify.yaml switches on, with identities that anyone

@@ -173,12 +173,18 @@ func overlongBodyInSession() conformance.Case {
 	return conformance.Case{
 		ID: "XC-0228", Title: "An envelope with a total_len of 8193 is a bad one, whatever follows it.",
 		Proves: []string{"XTMP-ENV-011"}, Touches: []string{"XTMP-MSG-039"}, Control: controlRequest,
-		Expect: violates("PROTOCOL_VIOLATION", "XTMP-MSG-039"), Params: []conformance.Param{param("total_len", "8193", "65536")},
+		Expect: violates("PROTOCOL_VIOLATION", "XTMP-MSG-039"),
+		Params: []conformance.Param{param("total_len", "8193", "65536"), param("hs_type", "RekeyInit", "ClientHello")},
 		Explain: explain("In a session payload_length allows more than a handshake message may have, so total_len has to be judged by itself.",
-			"A reliable frame of type 0x01 in a session with as many bytes of body as its total_len says, which is more than 8192.",
-			"the bound rests on the payload_length limit before the session"),
+			"A reliable frame of type 0x01 in a session with as many bytes of body as its total_len says, which is more than 8192; "+
+				"its hs_type is that of RekeyInit, or one that has no place there.",
+			"the bound rests on the payload_length limit before the session", "the message is judged by its hs_type before its envelope is"),
 		Run: func(x *conformance.Exchange) {
-			sendEnvelope(x, x.ParamInt("total_len"), func(*testkit.Message) {})
+			sendEnvelope(x, x.ParamInt("total_len"), func(e *testkit.Message) {
+				if x.Param("hs_type") == "ClientHello" {
+					e.SetUint("hs_type", hsClientHello)
+				}
+			})
 		},
 	}
 }

@@ -150,7 +150,7 @@ func longestSource() conformance.Case {
 func sourceTooLong() conformance.Case {
 	return conformance.Case{
 		ID: "XC-0656", Title: "A source whose reply would be above the message limit is refused.",
-		Proves: []string{"XTMP-PRB-015"}, Control: controlEcho, Expect: turnsDown("PAYLOAD_TOO_LARGE", "XTMP-PRB-015"),
+		Proves: []string{"XTMP-PRB-015", "XTMP-LIM-013"}, Control: controlEcho, Expect: turnsDown("PAYLOAD_TOO_LARGE", "XTMP-PRB-015"),
 		Params: []conformance.Param{param("n", "16777209", "16777216", "2147483648", "4294967288", "4294967295")},
 		Explain: explain("One small request must not make a server build a reply that nobody may receive.",
 			"A source of n bytes.", "n is compared without the 8 bytes before the data", "8 + n overflows 32 bits", "INVALID_PAYLOAD is sent"),

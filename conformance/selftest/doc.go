@@ -9,7 +9,7 @@
 // Peers are processes, started as any other target. A mutant program answers
 // three commands:
 //
-//	CMD list         one JSON object a line: {"name":…,"requirement":…,"description":…,"slow":…}
+//	CMD list         one JSON object a line: {"name":…,"requirement":…,"description":…,"slow":…,"without":…}
 //	CMD zoo          likewise: {"name":…,"permits":…,"description":…}
 //	CMD serve NAME   a server with that one defect or oddity, which prints READY
 //

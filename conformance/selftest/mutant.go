@@ -21,7 +21,8 @@ type Mutant struct {
 	Name        string `json:"name"`
 	Requirement string `json:"requirement"` // that the defect breaks
 	Description string `json:"description"`
-	Slow        bool   `json:"slow,omitempty"` // it takes a slow case to see it
+	Slow        bool   `json:"slow,omitempty"`    // it takes a slow case to see it
+	Without     string `json:"without,omitempty"` // a profile, or another feature, that it leaves off
 }
 
 // A MutantResult says who killed a mutant.
@@ -143,7 +144,7 @@ func (cfg *Config) runMutants(ctx context.Context, m *Matrix) error {
 func (cfg *Config) runMutant(ctx context.Context, mutant Mutant) MutantResult {
 	result := MutantResult{Mutant: mutant, Killed: []string{}, Others: []string{}}
 	proving := cfg.Suite.Proving(mutant.Requirement)
-	sel := conformance.Selection{Slow: cfg.Slow}
+	sel := conformance.Selection{Slow: cfg.Slow, Profiles: cfg.declared(mutant)}
 	if !cfg.Full {
 		sel.Run = proving
 	}
@@ -174,6 +175,11 @@ func (cfg *Config) runMutant(ctx context.Context, mutant Mutant) MutantResult {
 		}
 	}
 	return result
+}
+
+// declared lists the profiles that a mutant has.
+func (cfg *Config) declared(mutant Mutant) []string {
+	return slices.DeleteFunc(slices.Clone(cfg.Profiles), func(profile string) bool { return profile == mutant.Without })
 }
 
 // slow lists the slow cases.

@@ -224,7 +224,9 @@ func (cfg *Config) judge(ctx context.Context, command string, sel conformance.Se
 	if err != nil {
 		return nil, err
 	}
-	sel.Profiles = cfg.Profiles
+	if sel.Profiles == nil {
+		sel.Profiles = cfg.Profiles
+	}
 	plan, err := cfg.Suite.Select(sel)
 	if err != nil {
 		return nil, err

@@ -73,3 +73,17 @@ func TestWeighMutant(t *testing.T) {
 		}
 	}
 }
+
+// A mutant is asked as a server that has what it declares.
+func TestDeclared(t *testing.T) {
+	cfg := &Config{Profiles: []string{"core", "suites", "probe"}}
+	for without, want := range map[string][]string{
+		"":            {"core", "suites", "probe"},
+		"probe":       {"core", "suites"},
+		"compression": {"core", "suites", "probe"},
+	} {
+		if got := cfg.declared(Mutant{Without: without}); !slices.Equal(got, want) {
+			t.Errorf("without %q: got %v, want %v", without, got, want)
+		}
+	}
+}

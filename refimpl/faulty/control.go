@@ -99,6 +99,18 @@ return`,
 		Description: "A PING follows HandshakeDone.",
 		Edit:        Edit{File: serverGo, At: "s.event(Event{Kind: EventEstablished})", After: "s.Ping()"},
 	},
+	{
+		Name: "pings-suspect-path-often", Requirement: "XTMP-HBT-025",
+		Description: "A PING goes out every half second while the path is suspect.",
+		Edit: Edit{
+			File: timersGo,
+			At:   "return max(p.receivedAt+missedIntervals*s.cfg.HeartbeatInterval, p.sentAt+s.cfg.HeartbeatInterval)",
+			Before: `
+if !s.out.idle() {
+return max(p.receivedAt+probeSilence, p.sentAt+probeSilence/4)
+}`,
+		},
+	},
 }
 
 // errorMutants break sections 9.4 to 9.6, Errors.
@@ -244,6 +256,18 @@ return
 		},
 	},
 	{
+		Name: "obeys-text", Requirement: "XTMP-ERR-020",
+		Description: "An unsolicited Error whose text is \"close\" ends the session, whatever its scope.",
+		Edit: Edit{
+			File: dispatchGo,
+			At:   "e := peerError(&m)",
+			After: `
+if e.Text == "close" {
+m.Scope = wire.ScopeSession
+}`,
+		},
+	},
+	{
 		Name: "ignores-malformed-control", Requirement: "XTMP-ERR-021",
 		Description: "A malformed Ack is ignored.",
 		Edit: Edit{
@@ -292,6 +316,30 @@ return ErrErrorBody
 p.drain(now, refused)
 	s.end(now, e)`,
 			Before: "p.raw = nil",
+		},
+	},
+	{
+		Name: "goes-on-after-violation", Requirement: "XTMP-ERR-029",
+		Description: "Frames behind a violation are answered before the Error.",
+		Edit: Edit{
+			File: dispatchGo,
+			At:   "s.fail(now, p, &Error{Code: wire.ProtocolViolation, Scope: wire.ScopeSession, Text: what}, p.received-1, 0)",
+			Before: `
+cause := p.received - 1
+var h wire.Header
+for head, ok := p.split.Header(); ok && p.state < PathDrain; head, ok = p.split.Header() {
+h.Decode(head)
+f, whole := p.split.Frame(h.PayloadLength)
+if !whole {
+break
+}
+s.receiveFrame(now, p, f, &h)
+}
+if p.state < PathDrain {
+p.raw = s.AppendOutput(now, s.current, nil)
+s.fail(now, p, &Error{Code: wire.ProtocolViolation, Scope: wire.ScopeSession, Text: what}, cause, 0)
+}
+return`,
 		},
 	},
 	{
@@ -357,6 +405,18 @@ return`,
 		Edit:        Edit{File: dispatchGo, At: "if err := m.Parse(body); err != nil {", After: "return"},
 	},
 	{
+		Name: "ignores-end-of-stream", Requirement: "XTMP-DSC-011",
+		Description: "The connection stays open when the client has ended its half of it.",
+		Edit: Edit{
+			File: loopGo,
+			At:   "case err != nil || n == 0:",
+			New: `
+case $on && err == nil && n == 0:
+l.await(now, c, 0)
+case err != nil || n == 0:`,
+		},
+	},
+	{
 		Name: "keeps-sending-direction", Requirement: "XTMP-DSC-012",
 		Description: "After the last frame the sending direction stays open.",
 		Edit:        Edit{File: writeGo, At: "_ = unix.Shutdown(c.fd, unix.SHUT_WR)", Instead: "_ = c.fd"},
@@ -370,5 +430,15 @@ return`,
 		Name: "lingers-for-ever", Requirement: "XTMP-DSC-014",
 		Description: "After the last frame the connection stays open.",
 		Edit:        Edit{File: timersGo, At: "return p.drainAt + lingerTimeout", Before: "return never"},
+	},
+	{
+		Name: "lingers-half-its-time", Requirement: "XTMP-TMR-003",
+		Description: "After the last frame the connection stays open for half of T_LINGER.",
+		Edit:        Edit{File: timersGo, At: "return p.drainAt + lingerTimeout", Before: "return p.drainAt + lingerTimeout/2"},
+	},
+	{
+		Name: "lingers-three-times", Requirement: "XTMP-TMR-004",
+		Description: "After the last frame the connection stays open for three times T_LINGER.",
+		Edit:        Edit{File: timersGo, At: "return p.drainAt + lingerTimeout", Before: "return p.drainAt + 3*lingerTimeout"},
 	},
 }

@@ -6,6 +6,7 @@ const (
 	endpointGo  = "refimpl/endpoint/endpoint.go"
 	limiterGo   = "refimpl/endpoint/limiter.go"
 	probeGo     = "refimpl/handler/probe.go"
+	routerGo    = "refimpl/handler/router.go"
 	identityGo  = "refimpl/security/identity.go"
 	shareGo     = "refimpl/security/share.go"
 	slotGo      = "refimpl/security/slot.go"

@@ -13,6 +13,23 @@ var flowMutants = []Mutant{
 		Edit:        Edit{File: incomingGo, At: "s.requests++", After: "s.requests = min(s.requests, 2*int(s.cfg.Server.MaxInflight)-1)"},
 	},
 	{
+		Name: "deaf-while-window-is-full", Requirement: "XTMP-MSG-026",
+		Description: "Nothing is taken from the transport while 4096 replies are unacknowledged.",
+		Edit: Edit{
+			File: receiveGo,
+			At:   "p.split.Feed(b)",
+			Before: `
+if s.state == Established && !s.out.room() {
+return
+}`,
+		},
+	},
+	{
+		Name: "deaf-while-writes-block", Requirement: "XTMP-MSG-028",
+		Description: "Nothing is read while a write blocks.",
+		Edit:        Edit{File: writeGo, At: "events := uint32(unix.EPOLLIN | unix.EPOLLOUT)", After: "events = unix.EPOLLOUT"},
+	},
+	{
 		Name: "inflation-before-size", Requirement: "XTMP-MSG-069",
 		Description: "original_len is judged before the size of the body.",
 		Edit: Edit{

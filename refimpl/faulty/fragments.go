@@ -30,9 +30,56 @@ flags |= wire.FlagPriority
 		Edit:        Edit{File: sendGo, At: "Index: m.index,", New: "Index: m.index + map[bool]uint16{true: 1}[$on],"},
 	},
 	{
+		Name: "uneven-fragments", Requirement: "XTMP-FRG-005",
+		Description: "The second of several fragments has a byte less than the first.",
+		Edit: Edit{
+			File: sendGo,
+			At:   "size = min(size, fragmentBody)",
+			After: `
+if m.index == 1 && m.count > 2 {
+size--
+}`,
+		},
+	},
+	{
+		Name: "ends-with-an-empty-fragment", Requirement: "XTMP-FRG-006",
+		Description: "A body that is a multiple of 262144 bytes ends with an empty fragment.",
+		Edit: Edit{
+			File:    sendGo,
+			At:      "m.count = uint16((m.size + fragmentBody - 1) / fragmentBody)",
+			Instead: "m.count = uint16(m.size/fragmentBody + 1)",
+		},
+	},
+	{
 		Name: "fragments-too-late", Requirement: "XTMP-FRG-007",
 		Description: "A body of up to 262200 bytes goes out in one frame.",
 		Edit:        Edit{File: sendGo, If: "m.size > fragmentBody", Unless: "m.size <= 262200"},
+	},
+	{
+		Name: "fragments-in-turn", Requirement: "XTMP-FRG-009",
+		Description: "The fragments of all replies that wait take turns.",
+		Edit: Edit{
+			File: sendGo,
+			At:   "if done {",
+			Before: `
+if !done && q.head != q.tail {
+q.pop()
+q.push(m)
+}`,
+		},
+	},
+	{
+		Name: "abandons-long-messages", Requirement: "XTMP-FRG-010",
+		Description: "Of a message in more than three fragments three are sent.",
+		Edit: Edit{
+			File: sendGo,
+			At:   "if m.index < m.count {",
+			Before: `
+if m.index == 3 && m.index < m.count {
+s.queued -= m.size - m.sealed
+return dst, true
+}`,
+		},
 	},
 	{
 		Name: "takes-fragments-in-order-only", Requirement: "XTMP-FRG-011",
@@ -207,6 +254,15 @@ return nil, errInflate
 if len(body) > 0 && body[0]>>1&3 == 2 {
 return nil, errInflate
 }`,
+		},
+	},
+	{
+		Name: "malformed-for-compression", Requirement: "XTMP-CMP-007", Without: Compression,
+		Description: "Compression that was not announced is called MALFORMED.",
+		Edit: Edit{
+			File:    incomingGo,
+			At:      `s.refuseMessage(now, p, h, pro, c, wire.CompressionRefused, "not announced")`,
+			Instead: `s.refuseMessage(now, p, h, pro, c, wire.Malformed, "")`,
 		},
 	},
 	{

@@ -1,7 +1,48 @@
 package faulty
 
+// conventionMutants break chapter 1: the layout of bodies.
+var conventionMutants = []Mutant{
+	{
+		Name: "fills-zero-of-ack", Requirement: "XTMP-CON-002",
+		Description: "The zero byte of an Ack is 1.",
+		Edit: Edit{
+			File:   controlGo,
+			At:     "return append(dst, 0, 0, 0, 0, 0, 0, 0, 0)",
+			Before: "return append(dst, 0, 0, 0, 0, 0, 0, 0, 1)",
+		},
+	},
+	{
+		Name: "accepts-filled-zero", Requirement: "XTMP-CON-003",
+		Description: "The zero byte of an Ack may be anything.",
+		Edit:        Edit{File: controlGo, If: "len(b) != AckSize || b[15] != 0", Unless: "len(b) == AckSize"},
+	},
+	{
+		Name: "accepts-long-disconnect", Requirement: "XTMP-CON-004",
+		Description: "Bytes behind a Disconnect are ignored.",
+		Edit:        Edit{File: controlGo, If: "len(b) != DisconnectSize", Unless: "len(b) > DisconnectSize"},
+	},
+}
+
 // frameMutants break chapters 2 and 3: header, types and flags.
 var frameMutants = []Mutant{
+	{
+		Name: "overlong-flight", Requirement: "XTMP-HDR-004",
+		Description: "ServerIdentity has a TLV entry of 8000 bytes.",
+		Edit: Edit{
+			File:   flightGo,
+			At:     "return appendTLV(dst, 0)",
+			Before: "return append(append(dst, 0x1f, 0x44, 0xfa, 0xce, 0x1f, 0x40), make([]byte, 8000)...)",
+		},
+	},
+	{
+		Name: "stamps-in-milliseconds", Requirement: "XTMP-HDR-006",
+		Description: "Stamps count milliseconds.",
+		Edit: Edit{
+			File: headerGo,
+			At:   "h.Timestamp&(1<<56-1))",
+			New:  "h.Timestamp/map[bool]uint64{false: 1, true: 1000}[$on]&(1<<56-1))",
+		},
+	},
 	{
 		Name: "refuses-split-frames", Requirement: "XTMP-HDR-007",
 		Description: "A frame that arrives in pieces closes the connection.",
@@ -126,6 +167,11 @@ Timestamp: wallMicros,
 		Edit:        Edit{File: prologueGo, If: "p.Mid == 0", Unless: "true"},
 	},
 	{
+		Name: "limits-data-alone", Requirement: "XTMP-LIM-013",
+		Description: "The 8 bytes before the data of a source do not count toward the message limit.",
+		Edit:        Edit{File: probeGo, If: "int64(r.Arg)+wire.ProbeHeader > MaxReply", Unless: "r.Arg <= MaxReply"},
+	},
+	{
 		Name: "sends-longest-frame-and-more", Requirement: "XTMP-FRG-007",
 		Description: "A reply goes out in one frame, however large it is.",
 		Edit:        Edit{File: sendGo, If: "m.size > fragmentBody", Unless: "true"},
@@ -146,6 +192,28 @@ if f&^flagsDefined != 0 {
 			New: `
 if f&^flagsDefined != 0 && !$on {
 		return false`,
+		},
+	},
+	{
+		Name: "reliable-pong", Requirement: "XTMP-FLG-003",
+		Description: "A PONG has REQUIRES_ACK set, and a mid.",
+		Edit: Edit{
+			File: outputGo,
+			At:   "p.answerLen[slot] = 0",
+			After: `
+pro := wire.Prologue{Mid: s.out.next(&s.ring)}
+*s.ring.at(pro.Mid) = p.keys.send.Next()
+dst = s.seal(now, p, dst, wire.TypeHeartbeat, wire.FlagRequiresAck, &pro, p.answer[slot][:n])
+continue`,
+		},
+	},
+	{
+		Name: "accepts-any-message-flags", Requirement: "XTMP-FLG-004",
+		Description: "Types from 0x06 to 0xEF may have any defined flags.",
+		Edit: Edit{
+			File:   receiveGo,
+			If:     "!wire.LegalFlags(h.Type, h.Flags)",
+			Unless: "h.Type > wire.TypeAck && h.Type < 0xf0 && h.Flags < 0x80",
 		},
 	},
 	{
@@ -400,6 +468,15 @@ return false
 	{
 		Name: "accepts-any-hs-type", Requirement: "XTMP-TYP-013",
 		Description: "A ClientFinish may have any hs_type.",
-		Edit:        Edit{File: handshakeGo, At: "&& env.HSType == wire.HSClientFinish:", New: "&& (env.HSType == wire.HSClientFinish || $on):"},
+		Edit: Edit{
+			File: handshakeGo,
+			At:   "&& env.HSType == wire.HSClientFinish:",
+			New:  "&& (env.HSType == wire.HSClientFinish || $on):",
+		},
+	},
+	{
+		Name: "refuses-undefined-error-flags", Requirement: "XTMP-TYP-019",
+		Description: "An Error with an undefined flag is malformed.",
+		Edit:        Edit{File: controlGo, If: "len(b) < errorFixed", Or: "b[3]&^errorHasToken != 0"},
 	},
 }

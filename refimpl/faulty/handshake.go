@@ -117,6 +117,17 @@ var finishMutants = []Mutant{
 		Edit:        Edit{File: serverGo, If: "!hmac.Equal(body, k.finish[:])", Unless: "true"},
 	},
 	{
+		Name: "answers-wrong-finish", Requirement: "XTMP-KEY-015",
+		Description: "A ClientFinish with a wrong MAC is answered with HANDSHAKE_FAILED.",
+		Edit: Edit{
+			File: serverGo,
+			At:   "if !hmac.Equal(body, k.finish[:]) {",
+			After: `
+s.fail(now, p, &Error{Code: wire.HandshakeFailed, Scope: wire.ScopeSession}, wire.NoSequence, 0)
+return`,
+		},
+	},
+	{
 		Name: "accepts-finish-of-others", Requirement: "XTMP-ENV-012",
 		Description: "ClientFinish may have any handshake_id.",
 		Edit:        Edit{File: handshakeGo, If: "env.HandshakeID != k.id", Unless: "true"},
@@ -162,6 +173,26 @@ p.drain(now, 0)
 		},
 	},
 	{
+		Name: "executes-before-skew", Requirement: "XTMP-HSK-058",
+		Description: "What came with ClientFinish is answered before the clock is refused.",
+		Edit: Edit{
+			File: serverGo,
+			At:   "if k.skewed() { // the first path frame, and the last [XTMP-HSK-057]",
+			After: `
+s.setState(now, Established)
+var h wire.Header
+for head, ok := p.split.Header(); ok && p.state < PathDrain; head, ok = p.split.Header() {
+h.Decode(head)
+f, whole := p.split.Frame(h.PayloadLength)
+if !whole {
+break
+}
+s.receiveFrame(now, p, f, &h)
+}
+p.raw = s.AppendOutput(now, s.current, nil)`,
+		},
+	},
+	{
 		Name: "never-times-out", Requirement: "XTMP-HSK-088",
 		Description: "A connection without ClientFinish stays open for ever.",
 		Edit:        Edit{File: timersGo, At: "return p.openedAt + handshakeTimeout", Before: "return never"},
@@ -175,6 +206,17 @@ p.drain(now, 0)
 			After: `
 env.HSType = wire.HSServerFlight
 p.raw = s.seal(now, p, p.raw, wire.TypeHandshakeAck, 0, nil, append(env.AppendStream(nil, 1), 0))`,
+		},
+	},
+	{
+		Name: "forgets-offered-versions", Requirement: "XTMP-HSK-090",
+		Description: "The transcript has the version that was chosen in place of those that were offered.",
+		Edit: Edit{
+			File: serverGo,
+			At:   "k.transcript.Add(byte(wire.HSClientHello), body)",
+			Instead: `
+known := append([]byte{wire.Version, wire.Version}, body[2:]...)
+k.transcript.Add(byte(wire.HSClientHello), known)`,
 		},
 	},
 }

@@ -136,6 +136,15 @@ break
 		},
 	},
 	{
+		Name: "accepts-long-envelope", Requirement: "XTMP-ENV-011",
+		Description: "An envelope may hold more than 8192 bytes.",
+		Edit: Edit{
+			File:   envelopeGo,
+			If:     "total > MaxHandshakeMessage || total != uint32(len(body))",
+			Unless: "total == uint32(len(body))",
+		},
+	},
+	{
 		Name: "sends-frag-count-0", Requirement: "XTMP-ENV-001",
 		Description: "frag_count of an envelope is 0.",
 		Edit: Edit{
@@ -151,6 +160,17 @@ break
 			File:    envelopeGo,
 			At:      "dst = append(dst, byte(e.HSType), 0, 1, 0)",
 			Instead: "dst = append(dst, byte(e.HSType), 0, 1, 48)",
+		},
+	},
+	{
+		Name: "overlong-done", Requirement: "XTMP-ENV-004",
+		Description: "The body in the envelope of HandshakeDone has 8192 bytes more.",
+		Edit: Edit{
+			File: serverGo,
+			At:   "done.Append(env.AppendStream(nil, wire.HandshakeDoneSize))",
+			New: `
+append(done.Append(env.AppendStream(nil, wire.HandshakeDoneSize+map[bool]int{true: 8192}[$on])),
+make([]byte, map[bool]int{true: 8192}[$on])...)`,
 		},
 	},
 	{

@@ -34,12 +34,41 @@ m.typ++
 		Edit:        Edit{File: sendGo, At: "m.mid = s.out.next(&s.ring)", After: "m.mid = s.out.next(&s.ring)"},
 	},
 	{
+		Name: "seals-twice", Requirement: "XTMP-MSG-012",
+		Description: "A reliable message in one frame is sealed twice.",
+		Edit: Edit{
+			File: sendGo,
+			At:   "if done {",
+			After: `
+if m.count == 1 && m.mid != 0 {
+m.sealed = 0
+s.queued += m.size
+dst, _ = s.appendFrame(now, p, dst, m, stamp)
+}`,
+		},
+	},
+	{
 		Name: "ignores-mid-window", Requirement: "XTMP-MSG-013",
 		Description: "Replies go out however many are unacknowledged.",
 		Edit: Edit{
 			File: reliableGo,
 			At:   "bool { return w.last-w.done < midWindow }",
 			New:  "bool { return $on || w.last-w.done < midWindow }",
+		},
+	},
+	{
+		Name: "loses-what-waits", Requirement: "XTMP-MSG-015",
+		Description: "Replies that the window does not allow yet are lost.",
+		Edit: Edit{
+			File: sendGo,
+			At:   "if q == nil {",
+			After: `
+if m := s.ordinary.head; m != nil && m.mid == 0 && !s.out.room() {
+s.queued -= m.size
+s.ordinary.pop()
+s.sent(p, m)
+continue
+}`,
 		},
 	},
 	{

@@ -26,8 +26,16 @@ type Mutant struct {
 	Requirement string // the requirement that it breaks
 	Description string // what the server does wrong, as a sentence
 	Slow        bool   // it takes a case that waits long to see it
+	Without     string // what its configuration leaves off; empty: nothing
 	Edit
 }
+
+// What a configuration may leave off. All but compression are profiles.
+const (
+	Compression   = "compression"
+	IntegrityOnly = "integrity-only"
+	Probe         = "probe"
+)
 
 // Variant is an odd server that keeps every rule.
 type Variant struct {
@@ -40,7 +48,7 @@ type Variant struct {
 // Mutants returns every mutant, sorted by name.
 func Mutants() []Mutant {
 	all := slices.Concat(
-		frameMutants, orderMutants, timeMutants, helloMutants, flightMutants, finishMutants, refusalMutants,
+		conventionMutants, frameMutants, orderMutants, timeMutants, helloMutants, flightMutants, finishMutants, refusalMutants,
 		suiteMutants, messageMutants, unknownMutants, ackMutants, flowMutants, fragmentMutants, compressionMutants,
 		pushMutants, rekeyMutants, rekeyRefusalMutants, probeMutants, heartbeatMutants, errorMutants, endMutants,
 	)

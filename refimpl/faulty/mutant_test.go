@@ -67,6 +67,9 @@ func TestEverythingIsListedOnce(t *testing.T) {
 		if r, ok := spec.Default().Requirement(m.Requirement); !ok || r.Level != "MUST" && r.Level != "MUST NOT" {
 			t.Errorf("%s breaks %s, which is no MUST", m.Name, m.Requirement)
 		}
+		if !slices.Contains([]string{"", Compression, IntegrityOnly, Probe}, m.Without) {
+			t.Errorf("%s is without %q, which nothing knows", m.Name, m.Without)
+		}
 		if m.Description == "" || !strings.HasSuffix(m.Description, ".") {
 			t.Errorf("%s: the description is no sentence", m.Name)
 		}

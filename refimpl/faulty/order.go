@@ -68,6 +68,20 @@ return false
 		},
 	},
 	{
+		Name: "reserves-before-length", Requirement: "XTMP-ORD-009",
+		Description: "Memory for a payload is reserved before its length is judged.",
+		Edit: Edit{
+			File: receiveGo,
+			At:   "if h.PayloadLength > s.payloadLimit() { // step 4",
+			Before: `
+room := s.cfg.Server.Admission.Hold(s.source, int(h.PayloadLength))
+if s.cfg.Server.Admission.Hold(s.source, -int(h.PayloadLength)); !room {
+s.outOfMemory(now, p)
+return false
+}`,
+		},
+	},
+	{
 		Name: "answers-long-frame-before-finish", Requirement: "XTMP-ORD-010",
 		Description: "An over-long frame before ClientFinish is answered.",
 		Edit:        Edit{File: receiveGo, If: "s.state == Start", Or: "s.state == Half"},
@@ -258,6 +272,15 @@ if d := int64(h.Timestamp) - int64(now.Wall); d > stampLate || d < -stampEarly {
 s.refuse(now, p, 8, h, errStamp)
 return
 }`,
+		},
+	},
+	{
+		Name: "judges-skew-at-accept", Requirement: "XTMP-TIM-010",
+		Description: "client_time is compared with the time at which the connection was accepted.",
+		Edit: Edit{
+			File:  serverGo,
+			At:    "k.skew = int64(hello.ClientTime - arrived.Wall) // [XTMP-TIM-010]",
+			After: "k.skew += int64(micros(arrived.Elapsed - p.openedAt))",
 		},
 	},
 	{

@@ -40,6 +40,11 @@ var pushMutants = []Mutant{
 // probeMutants break chapter 18, Probe.
 var probeMutants = []Mutant{
 	{
+		Name: "probe-for-everybody", Requirement: "XTMP-PRB-001", Without: Probe,
+		Description: "Probe is answered although the configuration leaves it off.",
+		Edit:        Edit{File: routerGo, If: "probe", Or: "true"},
+	},
+	{
 		Name: "accepts-nonzero-zero", Requirement: "XTMP-PRB-004",
 		Description: "The zero field of a Probe may be anything.",
 		Edit:        Edit{File: probeBodyGo, If: "len(b) < ProbeHeader || b[1]|b[2]|b[3] != 0", Unless: "len(b) >= ProbeHeader"},

@@ -43,6 +43,11 @@ return id, suite, true
 		},
 	},
 	{
+		Name: "lacks-aes", Requirement: "XTMP-SUI-001",
+		Description: "Suite 1 is never chosen.",
+		Edit:        Edit{File: serverGo, If: "offered == enabled && id.Serves(offered)", Unless: "offered == wire.SuiteAES256GCM"},
+	},
+	{
 		Name: "lacks-chacha20", Requirement: "XTMP-SUI-005",
 		Description: "Suite 2 is never chosen.",
 		Edit:        Edit{File: serverGo, If: "offered == enabled && id.Serves(offered)", Unless: "offered == wire.SuiteChaCha20"},
@@ -51,6 +56,11 @@ return id, suite, true
 		Name: "lacks-postquantum", Requirement: "XTMP-SUI-005",
 		Description: "Suite 3 is never chosen.",
 		Edit:        Edit{File: serverGo, If: "offered == enabled && id.Serves(offered)", Unless: "offered == wire.SuitePostQuantum"},
+	},
+	{
+		Name: "integrity-only-for-everybody", Requirement: "XTMP-INT-003", Without: IntegrityOnly,
+		Description: "Suite 0 is chosen although the configuration leaves it off.",
+		Edit:        Edit{File: serverGo, If: "offered == enabled && id.Serves(offered)", Or: "offered == wire.SuiteNone"},
 	},
 	{
 		Name: "integrity-only-accepts-encryption-type", Requirement: "XTMP-INT-009",
