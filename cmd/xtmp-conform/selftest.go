@@ -59,7 +59,8 @@ func (a app) selftestCommand() *cobra.Command {
 	flags.StringSliceVar(&f.profiles, "profile", nil, "profiles that the reference declares, separated by commas (default: core)")
 	flags.BoolVar(&f.full, "full", false,
 		"the whole suite against each mutant and legal server, not only the cases that prove a requirement, and a sample")
-	flags.BoolVar(&f.slow, "slow", false, "also mutants that only a slow case sees")
+	flags.BoolVar(&f.slow, "slow", false,
+		"also mutants that only a slow case sees, and every case that proves a requirement, not until one fails")
 	flags.StringVar(&f.json, "json", "", "write the kill matrix as JSON to this file")
 	flags.StringVar(&f.out, "out", "", "write "+outMatrix+" and "+outPage+" to this folder")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "say which peer is next")

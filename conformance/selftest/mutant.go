@@ -161,7 +161,7 @@ func (cfg *Config) runMutant(ctx context.Context, mutant Mutant) MutantResult {
 	}
 	// One failure is enough, unless it is that of a control.
 	for _, failFast := range []bool{true, false} {
-		if cfg.Full && failFast {
+		if (cfg.Full || cfg.Slow) && failFast {
 			continue
 		}
 		o, err := cfg.judge(ctx, cfg.Program+" serve "+mutant.Name, sel, run{failFast: failFast})

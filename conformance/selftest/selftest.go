@@ -21,7 +21,7 @@ type Config struct {
 	Seed       uint64
 	Parallel   int     // peers at the same time; 0 means DefaultParallel
 	Full       bool    // the whole suite against each mutant and variant, not only what proves, until it fails, and a sample
-	Slow       bool    // also the mutants that only a slow case sees
+	Slow       bool    // also the mutants that only a slow case sees, and all that proves a requirement
 	Scale      float64 // of the harness budgets; 0 means 1
 	Degenerate []Degenerate
 	Excuses    []Excuse
