@@ -52,6 +52,7 @@ fuzz                    pure
 netsim/vtime            pure
 netsim/link             pure   netsim/vtime
 netsim/tcp              pure   netsim/vtime
+netsim                  pure   netsim/vtime netsim/link netsim/tcp
 
 refimpl/wire            pure
 refimpl/frame           pure   refimpl/wire

@@ -3,6 +3,7 @@ package tcp
 import (
 	"encoding/binary"
 	"errors"
+	"strings"
 )
 
 // Flags of a segment.
@@ -16,6 +17,17 @@ const (
 	PSH
 	ACK
 )
+
+// String names the flags.
+func (f Flags) String() string {
+	var names []string
+	for i, name := range []string{"FIN", "SYN", "RST", "PSH", "ACK"} {
+		if f>>i&1 != 0 {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ",")
+}
 
 // Segment is what travels.
 type Segment struct {
