@@ -81,7 +81,9 @@ func (f Fault) String() string {
 
 // fault makes a fault happen.
 func (w *World) fault(f *Fault) {
-	w.emit(Event{Kind: Faulted, Host: f.Host, Peer: f.To, Text: f.String()})
+	certain := *f // what chance is set to shows in the edits, so that a run without it has the same trace
+	certain.Impairment = f.Impairment.Certain()
+	w.emit(Event{Kind: Faulted, Host: f.Host, Peer: f.To, Text: certain.String()})
 	if f.Do == Heal {
 		w.heal()
 		return

@@ -205,9 +205,11 @@ func TestMinimise(t *testing.T) {
 // A failure that needs the loss of two packets and a crash, in a run with
 // dozens of edits, shrinks to these.
 func TestShrinkFindsWhatIsPlanted(t *testing.T) {
-	s := Swarm(77, swarmBase(t))
+	base := swarmBase(t)
+	base.For = 30 * vtime.Second
+	s := Swarm(77, base)
 	s.Links[0].Impairment.Loss = 200
-	s.Faults = append(s.Faults, Fault{At: 3_123_457, Do: Crash, Host: "client"})
+	s.Faults = append(s.Faults, Fault{At: 15_123_457, Do: Crash, Host: "client"})
 	_, w := run(t, s, Config{Boot: mixed})
 	certain := s.Certain(w.Edits())
 	fails := func(c *Scenario) bool {
@@ -308,9 +310,37 @@ func TestALoopWithoutDelayEnds(t *testing.T) {
 	}
 }
 
+// pinger sends eight datagrams, and one more for each that comes; after a silence
+// it begins again.
+type pinger struct {
+	first bool
+	next  vtime.Time
+	data  [64]byte
+}
+
+func (p *pinger) Deadline() (vtime.Time, bool) { return p.next, p.first }
+
+func (p *pinger) Handle(io *IO, in Input) {
+	const port = 7
+	switch in.Kind {
+	case Started:
+		io.Bind(port)
+	case Timer:
+		for range 8 {
+			io.Send(port, netip.AddrPortFrom(server.Addr(), port), p.data[:])
+		}
+	case Datagram:
+		io.Send(port, in.Peer, in.Data)
+	default:
+	}
+	p.next = io.Now().Elapsed + 100*vtime.Millisecond
+}
+
 // BenchmarkDatagrams counts the events of two hosts on links with impairments.
 func BenchmarkDatagrams(b *testing.B) {
-	benchmark(b, "link client<>server delay 10ms jitter 2ms gilbert 10 300 700 1", boot)
+	benchmark(b, "link client<>server delay 10ms jitter 2ms gilbert 10 300 700 1", func(host string) Node {
+		return &pinger{first: host == "client"}
+	})
 }
 
 // BenchmarkStream counts those of a stream that echoes, as fast as it can.

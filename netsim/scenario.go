@@ -157,12 +157,13 @@ func (v *validator) fault(f *Fault) {
 	}
 }
 
-// Certain returns the scenario with the edits of a run in place of its chance.
-// The seed does not matter any more.
+// Certain returns the scenario with the recorded edits of a run in place of its
+// chance, and of its own edits, which are among them if they mattered. The seed
+// does not matter any more.
 func (s *Scenario) Certain(edits []EditLine) *Scenario {
 	c := *s
 	c.Seed = 0
-	c.Edits = slices.Concat(s.Edits, edits)
+	c.Edits = slices.Clone(edits)
 	c.Links = slices.Clone(s.Links)
 	for i := range c.Links {
 		c.Links[i].Impairment = c.Links[i].Impairment.Certain()

@@ -28,6 +28,12 @@ func Swarm(seed uint64, base *Scenario) *Scenario {
 			at, end := g.span(calm)
 			s.Faults = append(s.Faults, Fault{At: at, Do: SetCut, Host: l.From, To: l.To}, Fault{At: end, Do: Mend, Host: l.From, To: l.To})
 		}
+		if g.has(21) {
+			at, _ := g.span(calm)
+			f := Fault{At: at, Do: Impair, Host: l.From, To: l.To, Impairment: base.Links[i].Impairment}
+			g.worsen(&f.Impairment)
+			s.Faults = append(s.Faults, f)
+		}
 		if g.has(1) {
 			at, _ := g.span(calm)
 			s.Faults = append(s.Faults, Fault{At: at, Do: Replay, Host: l.From, To: l.To, Packet: link.Packet{Index: 1 + g.below(50)}})

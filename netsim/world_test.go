@@ -145,13 +145,6 @@ func TestSameSeedSameTrace(t *testing.T) {
 func TestEditsRepeatTheRun(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s := Swarm(rapid.Uint64().Draw(rt, "seed"), swarmBase(t))
-		var faults []Fault // what a link does is written differently in the trace
-		for _, f := range s.Faults {
-			if f.Do != Impair {
-				faults = append(faults, f)
-			}
-		}
-		s.Faults = faults
 		want, a := run(t, s, Config{Boot: mixed})
 		again, err := Parse(s.Certain(a.Edits()).String())
 		if err != nil {
