@@ -3,6 +3,7 @@ package netsim
 import (
 	"encoding/binary"
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"github.com/bpci/xtmp/netsim/link"
@@ -88,14 +89,14 @@ func (w *World) emit(e Event) {
 	h = foldString(h, e.Host)
 	h = foldString(h, e.Peer)
 	h = foldString(h, e.Text)
-	h = fold(h, uint64(e.Edit.Late))
-	h = fold(h, uint64(e.Edit.CopyLate)<<1|bit(e.Edit.Copy))
-	h = fold(h, uint64(e.Edit.Bit)<<2|bit(e.Edit.Flip)<<1|uint64(e.Edit.Drop)<<34)
+	if e.Edit != (link.Edit{}) {
+		h = fold(h, uint64(e.Edit.Late))
+		h = fold(h, uint64(e.Edit.CopyLate)<<1|bit(e.Edit.Copy))
+		h = fold(h, uint64(e.Edit.Bit)<<2|bit(e.Edit.Flip)<<1|uint64(e.Edit.Drop)<<34)
+	}
 	if p := e.Packet; p != nil {
-		src, dst := p.Src.Addr().As16(), p.Dst.Addr().As16()
-		h = foldBytes(h, src[:])
-		h = foldBytes(h, dst[:])
-		h = fold(h, uint64(p.Src.Port())|uint64(p.Dst.Port())<<16|uint64(p.Protocol)<<32)
+		h = foldAddr(h, p.Src, uint64(p.Protocol))
+		h = foldAddr(h, p.Dst, uint64(len(p.Data)))
 		h = foldBytes(h, p.Data)
 	}
 	w.hash = h
@@ -117,10 +118,19 @@ func fold(h, word uint64) uint64 {
 	return h ^ h>>29
 }
 
+// foldAddr mixes an address and a small number into a hash.
+func foldAddr(h uint64, a netip.AddrPort, n uint64) uint64 {
+	ip := a.Addr().As16()
+	h = fold(h, binary.LittleEndian.Uint64(ip[:8])^n<<16^uint64(a.Port()))
+	return fold(h, binary.LittleEndian.Uint64(ip[8:]))
+}
+
 func foldBytes(h uint64, b []byte) uint64 {
-	h = fold(h, uint64(len(b)))
 	for ; len(b) >= 8; b = b[8:] {
 		h = fold(h, binary.LittleEndian.Uint64(b))
+	}
+	if len(b) == 0 {
+		return h
 	}
 	var rest uint64
 	for i, c := range b {

@@ -18,14 +18,17 @@ import (
 const echoPort = 900
 
 // echo answers datagrams and streams with what it gets.
-type echo struct{ held map[ConnID][]byte }
+type echo struct {
+	held map[ConnID][]byte
+	eof  map[ConnID]bool
+}
 
 func (e *echo) Deadline() (vtime.Time, bool) { return 0, false }
 
 func (e *echo) Handle(io *IO, in Input) {
 	switch in.Kind {
 	case Started:
-		e.held = map[ConnID][]byte{}
+		e.held, e.eof = map[ConnID][]byte{}, map[ConnID]bool{}
 		io.Bind(echoPort)
 		io.Listen(echoPort)
 	case Datagram:
@@ -33,10 +36,8 @@ func (e *echo) Handle(io *IO, in Input) {
 	case Readable, Writable:
 		e.pump(io, in.Conn)
 	case PeerClosed:
+		e.eof[in.Conn] = true
 		e.pump(io, in.Conn)
-		if len(e.held[in.Conn]) == 0 {
-			io.CloseWrite(in.Conn)
-		}
 	default:
 	}
 }
@@ -50,8 +51,11 @@ func (e *echo) pump(io *IO, c ConnID) {
 		}
 		n := io.Write(c, e.held[c])
 		if e.held[c] = e.held[c][n:]; n == 0 {
-			return
+			break
 		}
+	}
+	if len(e.held[c]) == 0 && e.eof[c] {
+		io.CloseWrite(c)
 	}
 }
 
