@@ -27,9 +27,9 @@ const (
 	Timer                       // the deadline has come
 	Accepted                    // Conn came in, from Peer to the listening Local
 	Connected                   // Conn, which the node dialled, is there
-	Readable                    // Conn has more to read
+	Readable                    // Conn has more to read than before; it is not said again of what was left
 	Writable                    // Conn takes more, after it took less than it was given
-	PeerClosed                  // Conn will have nothing more to read than it has
+	PeerClosed                  // Conn will have nothing more to read than it has now
 	Closed                      // Conn is gone; Err says why, nil if both ends had closed it
 	Synced                      // what was appended before the Sync is durable, if Err is nil
 )

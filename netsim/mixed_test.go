@@ -193,7 +193,7 @@ func TestParseRefuses(t *testing.T) {
 func TestProgressAfterHeal(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		base := swarmBase(t)
-		base.For = 90 * vtime.Second
+		base.For = 45 * vtime.Second
 		s := Swarm(rapid.Uint64().Draw(rt, "seed"), base)
 		var wrong error
 		w, err := New(Config{

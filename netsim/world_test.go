@@ -149,12 +149,16 @@ func TestSameSeedSameTrace(t *testing.T) {
 func TestEditsRepeatTheRun(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s := Swarm(rapid.Uint64().Draw(rt, "seed"), swarmBase(t))
-		want, a := run(t, s, Config{Boot: mixed})
+		cfg := Config{Boot: mixed}
+		if rapid.Bool().Draw(rt, "names") {
+			cfg.Name = func(p *Packet) string { return fmt.Sprintf("of%dbytes", len(p.Data)) }
+		}
+		want, a := run(t, s, cfg)
 		again, err := Parse(s.Certain(a.Edits()).String())
 		if err != nil {
 			rt.Fatal(err)
 		}
-		got, b := run(t, again, Config{Boot: mixed})
+		got, b := run(t, again, cfg)
 		if diff := cmp.Diff(want, got); diff != "" || a.Hash() != b.Hash() {
 			rt.Fatalf("%x, %x\n%s\n%s", a.Hash(), b.Hash(), s, diff)
 		}
@@ -175,7 +179,7 @@ func TestHashIsTheSameEverywhere(t *testing.T) {
 func TestLinksDoNotShareChance(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s := twoHosts(t, "host other 10.0.0.3\nlink client<>server delay 1ms loss 300 duplicate 200 jitter 1ms\nlink other<>server loss 500")
-		s.Seed = rapid.Uint64().Draw(rt, "seed")
+		s.Seed, s.For = rapid.Uint64().Draw(rt, "seed"), 3*vtime.Second
 		every := vtime.Time(rapid.Int64Range(1000, 1_000_000).Draw(rt, "every"))
 		quiet, _ := run(t, s, Config{Boot: func(host string) Node {
 			if host == "other" {
