@@ -141,11 +141,11 @@ fuzz-ci: ## every fuzz target for FUZZTIME each, 10s if it is not given
 
 .PHONY: architectures
 architectures: ## run on 386; compile for a big-endian and other machines
-	GOARCH=386 CGO_ENABLED=0 go test -timeout 20m ./spec/... ./vectors/... ./refimpl/...
+	GOARCH=386 CGO_ENABLED=0 go test -timeout 20m ./spec/... ./vectors/... ./refimpl/... ./netsim/...
 	for target in linux/arm64 linux/riscv64 linux/s390x darwin/arm64; do \
 	  echo "build $$target"; \
 	  GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 go build ./...; \
-	  GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 go vet ./spec/... ./vectors/... ./refimpl/...; \
+	  GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 go vet ./spec/... ./vectors/... ./refimpl/... ./netsim/...; \
 	done
 
 .PHONY: coverage

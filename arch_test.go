@@ -49,6 +49,11 @@ cmd/xtmp-conform        shell  spec vectors conformance conformance/cases confor
 
 fuzz                    pure
 
+netsim/vtime            pure
+netsim/link             pure   netsim/vtime
+netsim/tcp              pure   netsim/vtime
+netsim                  pure   netsim/vtime netsim/link netsim/tcp
+
 refimpl/wire            pure
 refimpl/frame           pure   refimpl/wire
 refimpl/security        pure   refimpl/wire | golang.org/x/crypto filippo.io/mldsa
