@@ -38,8 +38,8 @@ func startCommand(stdout, stderr io.Writer) *cobra.Command {
 		Short: "Serve until SIGTERM or SIGINT",
 		Long: "Serves XTMP/1 on TCP. Once it serves, it prints one line on standard output:\n\n" +
 			"    READY tcp=host:port udp=- fingerprint=HEX pins=1:HEX\n\n" +
-			"With several identities, all are named, the default first: HEX,HEX, and 2:HEX for one of\n" +
-			"kind 2.\n\n" +
+			"fingerprint is that of the default identity; pins names every identity with its kind,\n" +
+			"the default first.\n\n" +
 			"The log is JSON lines on standard error. Flags override the configuration file.\n" +
 			"SIGHUP reads the identity keys again, SIGUSR1 asks every client for fresh session keys.",
 		Example: "bpci-xtmp-server start --config /etc/bpi/xtmp-server.yaml --port 8090\n" +
