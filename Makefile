@@ -4,8 +4,8 @@
 #   make ci        under 10 more;   before every merge (.ci/run is test, then ci)
 #   make nightly   hours
 #
-# Needs Go, git, and Node with npm for the interoperability peer. Tools are built
-# from pinned versions into .cache/bin; products and reports go to out/.
+# Needs Go, git, and Node with npm for the interoperability peer; Spin and gcc for the
+# models, which `make ci` leaves out without them. Tools are built from pinned versions into .cache/bin; products and reports go to out/.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -61,19 +61,23 @@ test: ## everything `go test` runs, then a core certification of the reference s
 	@$(STAGE) "core certification" .ci/certify $(OUT)/test
 
 .PHONY: ci
-ci: ## lint, race detector, regeneration, independence, coverage, self-test, interoperability, soak, fuzzing
+ci: ## lint, race detector, regeneration, independence, models, coverage, self-test, interoperability, soak, fuzzing, simulation
 	@$(STAGE) "lint" $(MAKE) lint
 	@$(STAGE) "independence" .ci/independence
 	@$(STAGE) "generated files" .ci/unchanged "go generate ./..." spec vectors
+	@if command -v spin >/dev/null; then $(STAGE) "models" $(MAKE) models; \
+	else echo "== models: NOT CHECKED, there is no spin command" >&2; fi
 	@$(STAGE) "race detector" $(MAKE) race
 	@$(STAGE) "coverage of the core" $(MAKE) coverage
 	@$(STAGE) "self-test of the suite" $(MAKE) selftest
 	@$(STAGE) "interoperability" $(MAKE) interop
 	@$(STAGE) "a short soak" $(MAKE) soak SOAK=15s
 	@$(STAGE) "fuzzing" $(MAKE) fuzz-ci FUZZTIME=5s
+	@$(STAGE) "a short simulation" $(MAKE) sim SIM=500
+	@$(STAGE) "planted faults" $(MAKE) sim-faults
 
 .PHONY: nightly
-nightly: ## ci, then long properties, fuzzing and other architectures
+nightly: ## ci, then long properties, simulation, fuzzing and other architectures
 	@$(MAKE) test
 	@$(MAKE) ci
 	@$(STAGE) "self-test of the suite, whole" $(MAKE) selftest SELFTEST="--slow --full"
@@ -81,6 +85,8 @@ nightly: ## ci, then long properties, fuzzing and other architectures
 	@$(STAGE) "race detector, repeated" go test -race -count=5 -timeout 60m $(PACKAGES)
 	@$(STAGE) "fuzzing" $(MAKE) fuzz-ci FUZZTIME=5m
 	@$(STAGE) "soak" $(MAKE) soak
+	@$(STAGE) "simulation" $(MAKE) sim SIM=100000
+	@$(STAGE) "simulation elsewhere" $(MAKE) sim-elsewhere SIM=10000
 	@$(STAGE) "other architectures" $(MAKE) architectures
 
 ##
@@ -114,7 +120,7 @@ selftest: build mutants ## the suite against broken, degenerate and odd but lega
 	$(BIN)/bpci-xtmp-server keygen --out $(OUT)/selftest/identity.pem
 	$(BIN)/bpci-xtmp-server keygen --kind 2 --out $(OUT)/selftest/identity-2.pem
 	$(BIN)/xtmp-conform selftest --out $(OUT)/selftest --mutants $(OUT)/mutants/xtmp-mutant $(SELFTEST) \
-	  --profile core,suites,integrity-only,probe \
+	  --profile core,suites,integrity-only,probe,udp,failover,websocket \
 	  --reference '$(BIN)/bpci-xtmp-server start --config $(OUT)/selftest/certify.yaml'
 
 .PHONY: kill-matrix
@@ -128,10 +134,42 @@ mutants: $(OUT)/go.mod ## build the deliberately broken servers
 	go run ./cmd/xtmp-mutant overlay $(OUT)/mutants
 	go build $(VCS) -overlay $(OUT)/mutants/overlay.json -o $(OUT)/mutants/xtmp-mutant ./cmd/xtmp-mutant
 
+.PHONY: models
+models: $(OUT)/go.mod ## the models of spec/models with Spin; mutants of them must fail
+	@.ci/models $(OUT)/models
+
 .PHONY: interop
 interop: build ## an independent implementation in JavaScript, as server and as client
 	cd conformance/interop/node && npm ci --no-audit --no-fund && npm test
 	.ci/interop $(OUT)/interop
+
+SIM ?= 10000
+SEEDS = --seeds 0-$$(($(SIM) - 1))
+
+.PHONY: sim
+sim: build ## SIM runs of whole servers and clients on a simulated network, twice; they are the same
+	@mkdir -p $(OUT)/sim
+	$(BIN)/xtmp-netsim run $(SEEDS) --hashes $(OUT)/sim/first.txt
+	$(BIN)/xtmp-netsim run $(SEEDS) --hashes $(OUT)/sim/second.txt
+	cmp $(OUT)/sim/first.txt $(OUT)/sim/second.txt
+	$(BIN)/xtmp-netsim run $(SEEDS) --light
+	$(BIN)/xtmp-netsim run netsim/world/testdata/plans/hours
+
+.PHONY: sim-faults
+sim-faults: $(OUT)/go.mod ## faults planted in the core: the simulator finds each, and shrinks it
+	@.ci/sim-faults $(OUT)/planted
+
+.PHONY: sim-elsewhere
+sim-elsewhere: SIM = 1000
+sim-elsewhere: build ## SIM runs on 386 and on wasm (needs Node); they are the same
+	@mkdir -p $(OUT)/sim
+	GOARCH=386 CGO_ENABLED=0 go build $(VCS) -o $(OUT)/sim/netsim-386 ./cmd/xtmp-netsim
+	GOOS=js GOARCH=wasm go build $(VCS) -o $(OUT)/sim/netsim.wasm ./cmd/xtmp-netsim
+	$(BIN)/xtmp-netsim run $(SEEDS) --hashes $(OUT)/sim/here.txt
+	$(OUT)/sim/netsim-386 run $(SEEDS) --hashes $(OUT)/sim/386.txt
+	cmp $(OUT)/sim/here.txt $(OUT)/sim/386.txt
+	$$(go env GOROOT)/lib/wasm/go_js_wasm_exec $(OUT)/sim/netsim.wasm run $(SEEDS) --hashes $(OUT)/sim/wasm.txt
+	cmp $(OUT)/sim/here.txt $(OUT)/sim/wasm.txt
 
 FUZZTIME ?= 10s
 

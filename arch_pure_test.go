@@ -49,6 +49,7 @@ var (
 	entropy = []string{
 		"GenerateKey", "GenerateKey768", "GenerateKey1024", "GenerateMultiPrimeKey",
 		"Encapsulate", "NewGCMWithRandomNonce", "SignASN1",
+		"Dial", "NewMask", "MaskFrame", "MaskFrameInPlace", // of github.com/gobwas/ws
 	}
 )
 
@@ -56,7 +57,8 @@ var (
 const unordered = "//xtmp:unordered"
 
 // checkPurity holds a pure or data package to its kind.
-func (m *module) checkPurity(p *pkg, k kind) (found []string) {
+func (m *module) checkPurity(p *pkg, r rule) (found []string) {
+	k := r.kind
 	for _, imp := range p.Imports {
 		for _, a := range ambient {
 			allowed := slices.Contains(harmless, imp) || (k == data && a.dataOK)
@@ -67,7 +69,8 @@ func (m *module) checkPurity(p *pkg, k kind) (found []string) {
 	}
 	// A dependency must not smuggle the network in. It may reach os and sync,
 	// as fmt does; those two are bound as direct imports only.
-	if slices.Contains(p.Deps, "net") {
+	carried := slices.ContainsFunc(r.modules, func(mod string) bool { return slices.Contains(carriers, mod) })
+	if slices.Contains(p.Deps, "net") && !carried {
 		found = append(found, fmt.Sprintf("%s: %s, but depends on net through its imports", p.rel, k))
 	}
 	if len(p.IgnoredGoFiles) > 0 {

@@ -45,6 +45,7 @@ type usage struct {
 	Stack   uint64        // goroutine stacks, bytes
 	Runtime uint64        // what the Go runtime holds to keep these, bytes
 	Open    int           // connections
+	Parked  int           // sessions without a path
 	Files   int           // open descriptors
 	Writes  uint64
 	Wakeups uint64
@@ -144,6 +145,7 @@ func serveXTMP() error {
 		Server: session.ServerConfig{
 			Identities:  []*security.Identity{one, two},
 			Encapsulate: func(k *mlkem.EncapsulationKey768) ([]byte, []byte) { return k.Encapsulate() },
+			AttachTCP:   true, AttachUDP: true, // as the server has it by default
 		},
 	}
 	if _, err := rand.Read(core.Server.ResetKey[:]); err != nil {
@@ -159,7 +161,9 @@ func serveXTMP() error {
 	pins := fmt.Sprintf("%d:%v %d:%v", one.Kind(), one.Fingerprint(), two.Kind(), two.Fingerprint())
 	return answer(s.Addr().String()+" "+pins, func(u *usage) {
 		u.Open = s.Connections()
-		for _, l := range s.Metrics().Loops {
+		m := s.Metrics()
+		u.Parked = m.Parked
+		for _, l := range m.Loops {
 			u.Writes, u.Wakeups, u.Reads = u.Writes+l.Writes, u.Wakeups+l.WakeUps, u.Reads+l.Reads
 		}
 	})

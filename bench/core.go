@@ -16,7 +16,7 @@ func core(t *table) error {
 		return err
 	}
 	defer c.stop()
-	for _, f := range []func(*table, *child) error{oneWay, echo, serial, calls, handshakes} {
+	for _, f := range []func(*table, *child) error{oneWay, oneWayUDP, echo, serial, calls, handshakes} {
 		if err := f(t, c); err != nil {
 			return err
 		}

@@ -51,7 +51,7 @@ func (r *run) exchange(ctx context.Context, in instance, number int) *Exchange {
 	endpoint := r.cfg.Target.Endpoint()
 	block := 2 * (number*len(r.plan.suite.instances) + in.Number)
 	return &Exchange{
-		ctx: ctx, instance: in, endpoint: endpoint, waits: r.waits, pacer: r.pacer, steady: r.steady,
+		ctx: ctx, instance: in, declares: r.plan.declares, endpoint: endpoint, waits: r.waits, pacer: r.pacer, steady: r.steady,
 		sources: sourcesFor(r.cfg.Seed, block, endpoint), seed: r.cfg.Seed, attempt: number,
 		timeline: timeline{start: time.Now()}, streams: map[string]*Entropy{},
 	}

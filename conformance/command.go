@@ -18,8 +18,9 @@ import (
 // shell runs the line. The process says where it listens with one line on its
 // standard output:
 //
-//	READY tcp=127.0.0.1:40123 udp=- fingerprint=9f86d0…
+//	READY tcp=127.0.0.1:40123 udp=127.0.0.1:40123 fingerprint=9f86d0…
 //
+// Without udp= it serves UDP at the address of TCP; udp=- says that it has no UDP.
 // A server with several identities, or of another kind than 1, names them all with
 // their kinds, its default first: pins=1:9f86d0…,2:60303a….
 // Lines before it are kept for the report and otherwise ignored; so are fields
@@ -178,9 +179,10 @@ func (p *process) stop(patience time.Duration) {
 	<-p.ended
 }
 
-// parseReady reads "READY tcp=host:port udp=- fingerprint=HEX".
+// parseReady reads "READY tcp=host:port udp=host:port fingerprint=HEX".
 func parseReady(line string) (Endpoint, error) {
 	var e Endpoint
+	udp := ""
 	for _, field := range strings.Fields(line)[1:] {
 		name, value, _ := strings.Cut(field, "=")
 		switch name {
@@ -189,6 +191,12 @@ func parseReady(line string) (Endpoint, error) {
 				return e, fmt.Errorf("READY line %q: tcp=%s is not host:port", line, value)
 			}
 			e.TCP = value
+		case "udp":
+			udp = value
+			var err error
+			if e.UDP, err = parseUDP(value); err != nil {
+				return e, fmt.Errorf("READY line %q: %w", line, err)
+			}
 		case "fingerprint", "pins":
 			if err := e.pin(strings.Split(value, ",")...); err != nil {
 				return e, fmt.Errorf("READY line %q: %s: %w", line, name, err)
@@ -197,6 +205,9 @@ func parseReady(line string) (Endpoint, error) {
 	}
 	if e.TCP == "" {
 		return e, fmt.Errorf("READY line %q: no tcp=host:port", line)
+	}
+	if udp == "" {
+		e.UDP = e.TCP
 	}
 	return e, nil
 }

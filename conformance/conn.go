@@ -3,7 +3,6 @@ package conformance
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -14,9 +13,8 @@ import (
 // A Conn is a TCP connection to the target. What passes is recorded and
 // counted. It is a net.Conn, so that a scripted peer can own it.
 type Conn struct {
+	line
 	raw  *net.TCPConn
-	x    *Exchange
-	id   int
 	over bool // an end of the connection by the peer has been recorded
 	left bool // an end of our half has been recorded
 }
@@ -51,12 +49,8 @@ func (x *Exchange) DialAs(person int) (*Conn, error) {
 		x.Note("no connection: %v", err)
 		return nil, err
 	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	c := &Conn{raw: raw, x: x, id: len(x.conns) + 1}
-	x.conns = append(x.conns, c)
-	x.recording.add(c, Move{Way: WayOpen})
-	x.timeline.add(Entry{Conn: c.id, Way: WayOpen, Label: fmt.Sprintf("%v → %v", raw.LocalAddr(), raw.RemoteAddr())})
+	c := &Conn{raw: raw}
+	x.opened(c, &c.line, line{local: addrPort(raw.LocalAddr()), remote: addrPort(raw.RemoteAddr())}, "")
 	return c, nil
 }
 
@@ -93,9 +87,6 @@ func dialFailure(err error) string {
 	return "it failed"
 }
 
-// Number is the connection's number in the timeline, from 1.
-func (c *Conn) Number() int { return c.id }
-
 // Read reads from the peer. Beyond what the case may receive it returns an
 // error, and the case is inconclusive.
 func (c *Conn) Read(p []byte) (int, error) {
@@ -118,46 +109,6 @@ func (c *Conn) Write(p []byte) (int, error) {
 	}
 	c.recordEnd(err)
 	return n, err
-}
-
-// passed records bytes for the timeline and for the capture.
-func (c *Conn) passed(way Way, raw []byte) {
-	c.x.mu.Lock()
-	defer c.x.mu.Unlock()
-	c.x.recording.add(c, Move{Way: way, Bytes: raw})
-	c.x.timeline.add(Entry{Conn: c.id, Way: way, Bytes: raw})
-}
-
-// Sent names bytes that were just written: the frame they are, and its fields.
-func (c *Conn) Sent(name string, raw []byte, fields ...Field) {
-	c.x.mu.Lock()
-	defer c.x.mu.Unlock()
-	c.x.timeline.label(c.id, WaySent, name, raw, fields)
-}
-
-// Received names bytes that were read and parsed as one frame. Beyond MaxFrames
-// the case is inconclusive.
-func (c *Conn) Received(name string, raw []byte, fields ...Field) {
-	c.x.mu.Lock()
-	c.x.timeline.label(c.id, WayReceived, name, raw, fields)
-	c.x.mu.Unlock()
-	_ = c.x.count(0, 1) // the next judgement ends the case
-}
-
-// Fault says what is wrong with what was received last. It judges nothing: the
-// sentence stands in the timeline, at the bytes that it is about.
-func (c *Conn) Fault(sentence string) {
-	c.x.mu.Lock()
-	defer c.x.mu.Unlock()
-	c.x.timeline.fault(c.id, sentence)
-}
-
-// Expected says what a field of what was received last should have been. It judges
-// nothing: the value stands in the timeline, beside what was received.
-func (c *Conn) Expected(d Difference) {
-	c.x.mu.Lock()
-	defer c.x.mu.Unlock()
-	c.x.timeline.expect(c.id, d)
 }
 
 // Within bounds the following reads and writes by the named wait, counted from
@@ -190,7 +141,7 @@ func (c *Conn) leave(reset bool) {
 	defer c.x.mu.Unlock()
 	if !c.left {
 		c.left = true
-		c.x.recording.add(c, Move{Way: WayEnd, Reset: reset})
+		c.x.recording.add(&c.line, Move{Way: WayEnd, Reset: reset})
 	}
 }
 
@@ -234,7 +185,7 @@ func (c *Conn) recordEnd(err error) {
 	defer c.x.mu.Unlock()
 	if !c.over {
 		c.over = true
-		c.x.recording.add(c, Move{Way: WayEnd, ByPeer: true, Reset: o.Kind == KindReset})
+		c.x.recording.add(&c.line, Move{Way: WayEnd, ByPeer: true, Reset: o.Kind == KindReset})
 		c.x.timeline.add(Entry{Conn: c.id, Way: WayEnd, Label: "by the peer: " + o.String()})
 	}
 }

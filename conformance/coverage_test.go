@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/bpci/xtmp/spec"
@@ -45,5 +46,48 @@ func TestCoverage(t *testing.T) {
 	}
 	if len(matrix) != len(want) || len(Orphans(matrix)) != 4 {
 		t.Errorf("%d rows with %d orphans, want %d with 4", len(matrix), len(Orphans(matrix)), len(want))
+	}
+}
+
+// TestDraft judges a profile by the same requirements as a draft and not as one.
+func TestDraft(t *testing.T) {
+	for _, draft := range []bool{true, false} {
+		reg := testRegistry()
+		reg.Profiles = []spec.Profile{{Name: DefaultProfile}, {Name: "later", Draft: draft}}
+		reg.Requirements = append(
+			reg.Requirements,
+			spec.Requirement{ID: "XTMP-TST-006", Level: "MUST", Role: "server", Profile: "later", Testability: spec.Tested},
+			spec.Requirement{ID: "XTMP-TST-007", Level: "MUST", Role: "both", Profile: DefaultProfile, Needs: "later", Testability: spec.Tested},
+			spec.Requirement{ID: "XTMP-TST-008", Level: "MUST", Role: "server", Profile: "later", Testability: spec.OutOfScope},
+			spec.Requirement{ID: "XTMP-TST-009", Level: "MUST", Role: "server", Profile: "later", Testability: spec.Tested},
+			spec.Requirement{ID: "XTMP-TST-010", Level: "MUST", Role: "client", Profile: "later", Testability: spec.Tested},
+		)
+		proving := negative("XC-0002", "BAD", refused())
+		proving.Profile, proving.Proves = "later", []string{"XTMP-TST-002", "XTMP-TST-009"}
+		suite, err := NewSuite(reg, []Case{control(), proving})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var drafts, orphans []string
+		for _, row := range suite.Coverage(nil) {
+			if row.Draft {
+				drafts = append(drafts, row.Requirement.ID)
+			}
+			if row.Orphan != "" {
+				orphans = append(orphans, row.Requirement.ID)
+			}
+		}
+		wantDrafts, wantOrphans := []string{"XTMP-TST-006", "XTMP-TST-007"}, []string{"XTMP-TST-008"} // out of scope for no reason
+		wantWords := []string{"profile later is a draft that this suite does not certify yet: " +
+			"1 of the 2 requirements that a server can be tested for have a case"}
+		if !draft {
+			wantDrafts, wantOrphans, wantWords = nil, []string{"XTMP-TST-006", "XTMP-TST-007", "XTMP-TST-008"}, nil
+		}
+		if !slices.Equal(drafts, wantDrafts) || !slices.Equal(orphans, wantOrphans) {
+			t.Errorf("draft %v: drafts %v and orphans %v, want %v and %v", draft, drafts, orphans, wantDrafts, wantOrphans)
+		}
+		if got := suite.Drafts([]string{DefaultProfile, "later"}); !slices.Equal(got, wantWords) {
+			t.Errorf("draft %v: %q, want %q", draft, got, wantWords)
+		}
 	}
 }

@@ -3,6 +3,8 @@ package conformance
 import (
 	"context"
 	"fmt"
+	"io"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -16,6 +18,7 @@ import (
 type Exchange struct {
 	ctx      context.Context
 	instance instance
+	declares Selection
 	endpoint Endpoint
 	waits    *Waits
 	pacer    *pacer
@@ -28,7 +31,7 @@ type Exchange struct {
 	timeline  timeline
 	recording recording
 	streams   map[string]*Entropy
-	conns     []*Conn
+	open      []io.Closer // connections and sockets
 	received  int
 	frames    int
 	flooded   bool
@@ -54,6 +57,11 @@ func (x *Exchange) Endpoint() Endpoint { return x.endpoint }
 
 // Case is the case that runs.
 func (x *Exchange) Case() *Case { return x.instance.Case }
+
+// Declares reports whether the target declares a profile.
+func (x *Exchange) Declares(profile string) bool {
+	return slices.Contains(x.declares.Profiles, profile)
+}
 
 // Param returns the value of a param in this instance. A name that the case
 // does not declare is an error of the harness.
@@ -182,13 +190,13 @@ func (x *Exchange) checkLive() {
 	}
 }
 
-// closeAll ends every connection of the exchange. Reads and writes that are
-// under way return at once.
+// closeAll ends every connection and socket of the exchange. Reads and writes that
+// are under way return at once.
 func (x *Exchange) closeAll() {
 	x.mu.Lock()
-	conns := x.conns
+	open := x.open
 	x.mu.Unlock()
-	for _, c := range conns {
+	for _, c := range open {
 		_ = c.Close()
 	}
 }

@@ -108,6 +108,18 @@ func (x *Exchange) Require(ok bool, sentence string, args ...any) {
 	x.noteJudged()
 }
 
+// RequireInTime is Require for what is only so if nobody stood still for too
+// long: that it is not so is a timing failure.
+func (x *Exchange) RequireInTime(ok bool, sentence string, args ...any) {
+	x.checkLive()
+	if !ok {
+		x.mu.Lock()
+		x.ruling.timing = true
+		x.mu.Unlock()
+	}
+	x.Require(ok, sentence, args...)
+}
+
 // RequireField ends the case as failed unless got equals want. Values are
 // compared as fmt prints them with %v.
 func (x *Exchange) RequireField(field string, want, got any) {

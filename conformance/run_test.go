@@ -226,6 +226,8 @@ func TestTimingBounds(t *testing.T) {
 			x.RequireNotBefore("T_SHORT", m)
 		}, Pass},
 		{"too early", func(x *Exchange) { x.RequireNotBefore("T_SHORT", x.Mark()) }, Fail},
+		{"so in time", func(x *Exchange) { x.RequireInTime(true, "it is so") }, Pass},
+		{"not so in time", func(x *Exchange) { x.RequireInTime(false, "it is so") }, Fail},
 	} {
 		c := control()
 		c.Run = test.run

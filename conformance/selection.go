@@ -13,6 +13,7 @@ type Selection struct {
 	Run      []string // terms; a case is in if one matches, or if there are none
 	Skip     []string // terms; a case that one matches is reported as skipped
 	Profiles []string // what the peer declares (chapter 19.2); none means DefaultProfile alone
+	Asked    []string // of these, those whose cases are run; none means all
 	Level    Level    // the weakest level to run; empty means May
 	Role     Role     // the role under test; empty means RoleServer
 	Slow     bool     // run cases with LabelSlow even if no term of Run names them
@@ -118,6 +119,9 @@ func (sel Selection) undeclared(in instance) string {
 	for _, profile := range in.profiles() {
 		if !slices.Contains(sel.Profiles, profile) {
 			return "the peer does not declare profile " + profile
+		}
+		if len(sel.Asked) > 0 && !slices.Contains(sel.Asked, profile) {
+			return "profile " + profile + " is not asked about"
 		}
 	}
 	switch {

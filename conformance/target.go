@@ -32,6 +32,7 @@ type Target interface {
 // An Endpoint is where a target listens and who it says it is.
 type Endpoint struct {
 	TCP         string // host:port
+	UDP         string // host:port, that of TCP unless something else was said; "" if there is none
 	Fingerprint []byte // the first pin; nil if none is known
 	Pins        []Pin  // every identity that the target is said to have, its default first
 	Generation  int    // counts incarnations from 0
@@ -99,11 +100,33 @@ func NewAddress(hostPort string, pins ...string) (*Address, error) {
 	if err != nil || host == "" || port == "" {
 		return nil, &UsageError{Message: fmt.Sprintf("target %q is not host:port", hostPort)}
 	}
-	endpoint := Endpoint{TCP: hostPort}
+	endpoint := Endpoint{TCP: hostPort, UDP: hostPort}
 	if err := endpoint.pin(pins...); err != nil {
 		return nil, &UsageError{Message: err.Error()}
 	}
 	return &Address{endpoint: endpoint}, nil
+}
+
+// ServeUDP says where the target serves UDP, if not at the port of TCP: host:port, or
+// "-" for nowhere. It returns a *UsageError.
+func (a *Address) ServeUDP(hostPort string) error {
+	udp, err := parseUDP(hostPort)
+	if err != nil {
+		return &UsageError{Message: err.Error()}
+	}
+	a.endpoint.UDP = udp
+	return nil
+}
+
+// parseUDP reads host:port, or "-" for no UDP.
+func parseUDP(text string) (string, error) {
+	if text == "-" {
+		return "", nil
+	}
+	if host, port, err := net.SplitHostPort(text); err != nil || host == "" || port == "" {
+		return "", fmt.Errorf("udp=%s is neither host:port nor -", text)
+	}
+	return text, nil
 }
 
 // Endpoint implements Target.

@@ -15,15 +15,16 @@ type Traffic struct {
 	Cut   bool     // the attempt went on beyond what is kept
 }
 
-// A Talk is what passed on one connection.
+// A Talk is what passed on one connection or UDP socket.
 type Talk struct {
-	Number        int // of the connection, from 1
+	Number        int // of the connection or socket, from 1
 	Local, Remote netip.AddrPort
+	UDP           bool
 	Moves         []Move
 }
 
 // A Move is one thing that happened on a connection. Way is WayOpen, WaySent,
-// WayReceived or WayEnd.
+// WayReceived or WayEnd. On UDP the bytes are one datagram.
 type Move struct {
 	At     time.Time
 	Way    Way
@@ -55,7 +56,7 @@ type recording struct {
 }
 
 // add adds a move of a connection. It takes a copy of the bytes.
-func (r *recording) add(c *Conn, m Move) {
+func (r *recording) add(l *line, m Move) {
 	if r.sealed || r.traffic.Cut {
 		return
 	}
@@ -64,31 +65,18 @@ func (r *recording) add(c *Conn, m Move) {
 		return
 	}
 	m.At, m.Bytes = time.Now(), bytes.Clone(m.Bytes)
-	i := slices.IndexFunc(r.traffic.Talks, func(t Talk) bool { return t.Number == c.id })
+	i := slices.IndexFunc(r.traffic.Talks, func(t Talk) bool { return t.Number == l.id })
 	if i < 0 {
 		i = len(r.traffic.Talks)
-		r.traffic.Talks = append(r.traffic.Talks, Talk{
-			Number: c.id, Local: addrPort(c.raw.LocalAddr()), Remote: addrPort(c.raw.RemoteAddr()),
-		})
+		r.traffic.Talks = append(r.traffic.Talks, Talk{Number: l.id, Local: l.local, Remote: l.remote, UDP: l.udp})
 	}
 	r.traffic.Talks[i].Moves = append(r.traffic.Talks[i].Moves, m)
 }
 
-// addrPort reads the address of a TCP connection.
+// addrPort reads the address of a connection.
 func addrPort(a interface{ String() string }) netip.AddrPort {
 	parsed, _ := netip.ParseAddrPort(a.String()) // net writes what netip reads
 	return netip.AddrPortFrom(parsed.Addr().WithZone(""), parsed.Port())
-}
-
-// LogKey adds a line to the key log of the attempt. The line says nothing to this
-// package; it stands beside the capture of a case that does not pass.
-func (c *Conn) LogKey(line string) {
-	c.x.mu.Lock()
-	defer c.x.mu.Unlock()
-	t := &c.x.recording.traffic
-	if !c.x.recording.sealed && len(t.Keys) < maxKeys && !slices.Contains(t.Keys, line) {
-		t.Keys = append(t.Keys, line)
-	}
 }
 
 // keepTraffic decides whether the result of an attempt keeps its traffic: if it

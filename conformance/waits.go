@@ -30,7 +30,7 @@ const (
 func budgets() map[string]time.Duration {
 	return map[string]time.Duration{
 		BudgetCase:    15 * time.Second,
-		BudgetConnect: 2 * time.Second,
+		BudgetConnect: 5 * time.Second,
 		BudgetReply:   3 * time.Second,
 		BudgetFence:   3 * time.Second,
 		BudgetClose:   3 * time.Second,

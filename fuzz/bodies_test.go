@@ -33,6 +33,7 @@ var bodies = []struct {
 	{"error", clearError, func(m *testkit.Message) bool { return m.Uint("scope") <= 2 }},
 	{"probe", probe, always},
 	{"envelope", envelope, validEnvelope},
+	{"ack", pathAck, validPairs},
 }
 
 // FuzzBodies parses any bytes as any body, with the core and with the registry.
@@ -170,6 +171,22 @@ func validIdentity(m *testkit.Message) bool {
 func validEnvelope(m *testkit.Message) bool {
 	return m.Uint("frag_count") == 1 && m.Uint("frag_index") == 0 && m.Uint("token_len") == 0 &&
 		m.Uint("total_len") == uint64(len(m.Bytes("fragment"))) && m.Uint("total_len") <= 8192
+}
+
+// validPairs are the pairs of an Ack on UDP. [XTMP-ACK-028] [XTMP-ACK-029]
+func validPairs(m *testkit.Message) bool {
+	pairs, low := m.Bytes("ranges"), m.Uint("largest")-m.Uint("first_range")
+	if m.Uint("first_range") > m.Uint("largest") || m.Uint("range_count") > 32 || uint64(len(pairs)) != 4*m.Uint("range_count") {
+		return false
+	}
+	for ; len(pairs) > 0; pairs = pairs[4:] {
+		missing, received := testkit.Uint(pairs[:2]), testkit.Uint(pairs[2:4])
+		if missing == 0 || received == 0 || missing+received > low {
+			return false
+		}
+		low -= missing + received
+	}
+	return true
 }
 
 func validUTF8(text []byte) []byte {

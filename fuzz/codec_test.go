@@ -90,6 +90,17 @@ func ack(b []byte) (fields map[string]any, back []byte, err error) {
 	return map[string]any{"largest": largest}, nil, err
 }
 
+// pathAck is an Ack on UDP.
+func pathAck(b []byte) (fields map[string]any, back []byte, err error) {
+	var m wire.Ack
+	if err = m.Parse(b); err != nil {
+		return nil, nil, err
+	}
+	first := m.Ranges()[0]
+	fields = map[string]any{"largest": first.High, "first_range": first.High - first.Low, "ack_delay_us": uint64(m.DelayUS)}
+	return fields, wire.AppendAck(nil, m.DelayUS, m.Ranges()), nil
+}
+
 func sealedError(b []byte) (fields map[string]any, back []byte, err error) { return errorBody(b, true) }
 
 func clearError(b []byte) (fields map[string]any, back []byte, err error) { return errorBody(b, false) }

@@ -1,5 +1,5 @@
 // Package fuzz holds native Go fuzz targets that hold the core of the reference,
-// refimpl/{wire,frame,security,session,handler}, to the text. It has no code but its tests.
+// refimpl/{wire,frame,security,recovery,session,handler,endpoint,websocket}, to the text. It has no code but its tests.
 //
 // Nothing here trusts the core to judge itself. What has to follow is said by the
 // scribe (vectors/testkit), which interprets the registry, or by the model
@@ -10,12 +10,18 @@
 //	FuzzBodies        a body of any layout                      core = registry: valid or not, values, bytes written back
 //	FuzzSecurity      secret, suite, header, plaintext          core = scribe to the byte; nothing else opens
 //	FuzzChunking      a connection and where it is cut          every cut gives the same events, end and output
+//	FuzzWebSocket     a stream of RFC 6455, cut anywhere        every cut gives the frames, Pong and Close code of chapter 14
+//	FuzzOpening       what a connection may begin with          HTTP or not, early and for good; answers are responses
 //	FuzzSealed        frames under the right keys, and time     every reaction is the model's; bounded memory; one delivery
 //	FuzzFragments     fragments of eight messages, and time     the same, for chapters 8.11, 8.12, 8.14
 //	FuzzCompression   a stream and its original_len             inflates or is refused; memory as bytes come out
 //	FuzzForged        bytes made without a key                  nothing is received, delivered or answered
 //	FuzzHandshake     one message of a handshake, replaced      no session, or one with the same keys; the Errors of 5.7, 5.8
 //	FuzzDifferential  a conversation between two cores          the scribe derives all keys and reads all frames; calls end once
+//	FuzzSession       losses, forgeries, paths, rekeys and time no nonce twice; calls once; bounded memory; over stays over
+//	FuzzDatagram      datagrams of who has proved no address    no state; nothing comes back that is longer than what came
+//	FuzzWindow        sequence numbers in any order, rests      replay window and Acks = sets of numbers
+//	FuzzSchedule      shared secrets, transcripts, rekeys       core = scribe, every secret of every epoch
 //
 // Seeds are the frames and plaintexts of vectors/, and sessions written by hand.
 // testdata/fuzz holds inputs that fuzzing has found: the smallest few that reach

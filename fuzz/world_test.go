@@ -32,8 +32,13 @@ type admission struct{ half, settled, memory, most int }
 
 func (a *admission) Enter(netip.Addr)                             { a.half++ }
 func (a *admission) Pace(time.Duration, netip.Addr) time.Duration { return 0 }
+func (a *admission) Pass(time.Duration, netip.Addr) bool          { return true }
+func (a *admission) MayReset(time.Duration, netip.Addr) bool      { return true }
 func (a *admission) Admit(netip.Addr) bool                        { return true }
 func (a *admission) Settle(netip.Addr)                            { a.half--; a.settled++ }
+func (a *admission) Park(netip.Addr)                              { a.settled-- }
+func (a *admission) AdmitPath(netip.Addr, bool) bool              { return true }
+func (a *admission) Unpark(netip.Addr)                            { a.settled++ }
 
 func (a *admission) Leave(_ netip.Addr, settled bool) {
 	if settled {

@@ -10,8 +10,8 @@ type Now struct {
 	Wall    vtime.Time // since the Unix epoch, as the host believes
 }
 
-// epoch is the wall clock at the start of a run: 2026-01-01.
-const epoch = 1_767_225_600 * vtime.Second
+// Epoch is the wall clock at the start of a run: 2026-01-01.
+const Epoch = 1_767_225_600 * vtime.Second
 
 // maxDrift bounds how wrong a clock may run: a tenth.
 const maxDrift = 100_000

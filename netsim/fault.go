@@ -15,6 +15,8 @@ const (
 	Impair   Op = iota // the link does Impairment from now on
 	SetCut             // the link loses everything
 	Mend               // the link does not
+	Block              // the link loses every datagram of UDP
+	Unblock            // it does not
 	Replay             // Packet, as it was on the link, arrives again
 	Heal               // all links are mended and do nothing but delay
 	Start              // the host is on, and a node runs
@@ -30,7 +32,8 @@ const (
 )
 
 var opWords = [ops]string{
-	"link", "cut", "mend", "replay", "heal", "start", "crash", "poweroff", "stall", "step", "drift", "rebind", "diskfail", "diskmend",
+	"link", "cut", "mend", "block", "unblock", "replay", "heal",
+	"start", "crash", "poweroff", "stall", "step", "drift", "rebind", "diskfail", "diskmend",
 }
 
 func (o Op) String() string { return opWords[o] }
@@ -124,7 +127,9 @@ func (w *World) faultLink(f *Fault, x *wire) {
 	case Impair:
 		x.Impair(f.Impairment)
 	case SetCut, Mend:
-		x.SetCut(f.Do == SetCut)
+		x.cut = f.Do == SetCut
+	case Block, Unblock:
+		x.blocked = f.Do == Block
 	case Replay:
 		if p := x.wanted[f.Packet]; p != nil {
 			at := w.now + x.Impairment().Delay
@@ -143,7 +148,7 @@ func (w *World) heal() {
 				continue
 			}
 			x.Impair(link.Impairment{Delay: x.Impairment().Delay})
-			x.SetCut(false)
+			x.cut, x.blocked = false, false
 		}
 	}
 }

@@ -80,7 +80,7 @@ func (w *World) addHost(s *HostLine) {
 		bound: map[uint16]bool{}, listening: map[uint16]bool{}, byEnds: map[ends]*stream{}, streams: make([]*stream, 1),
 	}
 	h.io = IO{h}
-	h.clock.set(0, Now{0, epoch + s.Step}, s.Drift)
+	h.clock.set(0, Now{0, Epoch + s.Step}, s.Drift)
 	w.byAddr[s.Addr] = h
 	if s.NAT.IsValid() {
 		h.nat = &nat{addr: s.NAT, idle: s.Idle}

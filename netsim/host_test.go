@@ -54,7 +54,7 @@ at 8s diskmend server`)
 			for _, r := range io.Disk().Records() {
 				said = append(said, string(r))
 			}
-			now := io.Now().Wall - epoch
+			now := io.Now().Wall - Epoch
 			err := io.Disk().Append([]byte(now.String()))
 			io.Sync()
 			err = errors.Join(err, io.Disk().Append([]byte(now.String()+"+")))
@@ -97,7 +97,7 @@ func TestClocksOfAHost(t *testing.T) {
 		t.Fatal(v)
 	}
 	h := w.Host("client")
-	want := Now{4200 * vtime.Millisecond, epoch + vtime.Minute - vtime.Hour + 4200*vtime.Millisecond}
+	want := Now{4200 * vtime.Millisecond, Epoch + vtime.Minute - vtime.Hour + 4200*vtime.Millisecond}
 	if got := h.Now(); got != want || a.asked != 5 || w.Now() != 4*vtime.Second {
 		t.Errorf("at 4s: %v, want %v, %d asked", got, want, a.asked)
 	}

@@ -28,6 +28,10 @@ func Swarm(seed uint64, base *Scenario) *Scenario {
 			at, end := g.span(calm)
 			s.Faults = append(s.Faults, Fault{At: at, Do: SetCut, Host: l.From, To: l.To}, Fault{At: end, Do: Mend, Host: l.From, To: l.To})
 		}
+		if g.has(22) && g.one(2) {
+			at, end := g.span(calm)
+			s.Faults = append(s.Faults, Fault{At: at, Do: Block, Host: l.From, To: l.To}, Fault{At: end, Do: Unblock, Host: l.From, To: l.To})
+		}
 		if g.has(21) {
 			at, _ := g.span(calm)
 			f := Fault{At: at, Do: Impair, Host: l.From, To: l.To, Impairment: base.Links[i].Impairment}

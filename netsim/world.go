@@ -80,6 +80,8 @@ type wire struct {
 	*link.Link
 	from, to *Host
 	wanted   map[link.Packet]*Packet // for a replay, nil until seen
+	cut      bool                    // everything is lost
+	blocked  bool                    // every datagram of UDP is
 }
 
 // New sets a scenario up: hosts are booted by the first steps.
@@ -237,6 +239,7 @@ func (w *World) send(from *Host, p *Packet) {
 	if w.cfg.Name != nil {
 		name = w.cfg.Name(p)
 	}
+	x.SetCut(x.cut || x.blocked && p.Protocol == UDP)
 	v := x.Pass(w.now, p.Size(), name)
 	w.emit(Event{
 		Kind: Sent, Host: from.name, Peer: to.name, Packet: p, Name: name, Index: v.Index, Cause: v.Cause, Edit: v.Edit,

@@ -87,6 +87,7 @@ type TLV struct {
 type Profile struct {
 	Name    string `json:"name"`
 	Content string `json:"content"`
+	Draft   bool   `json:"draft"` // its text binds; the suite does not certify it yet (chapter 19.1)
 }
 
 // Area is the middle part of a requirement ID.

@@ -158,13 +158,14 @@ func TestPrefixes(t *testing.T) {
 		"server_params": 40, "server_signature_1": 64, "server_finished": 48, "client_finish": 48, "handshake_done": 56,
 		"heartbeat": 1, "disconnect": 18, "ack": 16, "ack_range": 4, "error": 16, "tlv_entry": 4, "transcript_message": 4,
 		"server_signature_2": 3373, "rekey_init": 1220, "rekey_resp": 1124, "probe": 8,
+		"token": 48, "attach": 48, "attach_ack": 48, "attach_endpoint": 4,
 	} {
 		layout, ok := Default().Layout(name)
 		if !ok || layout.Prefix() != want {
 			t.Errorf("layout %s (found %t) has a prefix of %d bytes, want %d", name, ok, layout.Prefix(), want)
 		}
 	}
-	if n := len(Default().Layouts); n != 23 {
+	if n := len(Default().Layouts); n != 27 {
 		t.Errorf("%d layouts; pin the prefix of the new one here", n)
 	}
 	if frame, _ := Default().Layout("frame"); frame.Then == nil || !bytes.Contains([]byte(frame.Then.LenField), []byte("payload_length")) {

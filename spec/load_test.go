@@ -16,7 +16,10 @@ func TestLoadRefuses(t *testing.T) {
 		{"syntax", "flags", "ENCRYPTED\",", "ENCRYPTED\"", "", "invalid character"},
 		{"unknown key", "flags", `"meaning": "answer`, `"mean": "answer`, "mean", "unknown field"},
 		{"key twice", "flags", `"name": "REPLY"`, `"name": "REPLY", "name": "ANSWER"`, "name", "key given twice"},
-		{"event twice", "states", `"T_LINGER": {"Open"`, `"clear frame":  {"Open"`, "clear frame", "key given twice"},
+		{
+			"event twice", "states", `"T_LINGER": {"Open": "n/a", "Live": "n/a", "Susp": "n/a", "Drain"`,
+			`"clear frame":  {"Open": "n/a", "Live": "n/a", "Susp": "n/a", "Drain"`, "clear frame", "key given twice",
+		},
 		{"code too wide", "types", `"0x70", "name": "Probe"`, `"0x170", "name": "Probe"`, "types.code", "cannot unmarshal number 368"},
 		{"more", "suites", "\n]", "\n] []", "", "more follows"},
 		{"term", "schedule", "'c hs'", "'c hs", "", "no closing quote"},

@@ -146,9 +146,9 @@ func renderChecks(checks []Check) string {
 }
 
 func renderProfiles(profiles []Profile) string {
-	table := newTable("profile", "content")
+	table := newTable("profile", "content", "state")
 	for _, profile := range profiles {
-		table.row("`"+profile.Name+"`", profile.Content)
+		table.row("`"+profile.Name+"`", profile.Content, yes(profile.Draft, "draft"))
 	}
 	return table.String()
 }

@@ -89,6 +89,44 @@ func knownAnswers(t *testing.T) map[string]string {
 	return computed
 }
 
+// TestAttachedPathKnownAnswers computes appendix B.6: every value there follows
+// from the registry.
+func TestAttachedPathKnownAnswers(t *testing.T) {
+	root := newRun(t, "handshake", map[string][]byte{
+		"mlkem_ss": bytesOf(1, 32), "x25519_ss": bytesOf(2, 32), "th1": sha384("th1"), "th3": sha384("th3"),
+	}).value("root_0")
+	now := binary.BigEndian.AppendUint64(nil, 1790000000000000)
+	binder := newRun(t, "path_binder", map[string][]byte{
+		"attach":     slices.Concat([]byte{0x10, 0, 0, 48, 1, 0, 0, 0, 0, 0, 0, 0}, bytesOf(5, 32), now),
+		"attach_ack": slices.Concat([]byte{0x11, 0, 0, 48, 0, 1, 0, 0, 0, 0, 0, 0}, bytesOf(6, 32), now),
+	}).value("binder")
+	computed := []string{hex.EncodeToString(binder)}
+	for _, function := range []string{"path", "attach"} {
+		run := newRun(t, function, map[string][]byte{"root": root, "binder": binder})
+		for _, secret := range []string{"ts_client", "ts_server"} {
+			keys := newRun(t, "slot", map[string][]byte{"ts": run.value(secret)})
+			computed = append(computed, hex.EncodeToString(run.value(secret)), hex.EncodeToString(keys.value("key")),
+				hex.EncodeToString(keys.value("iv")), hex.EncodeToString(keys.value("key_id")))
+		}
+	}
+	reset := newRun(t, "reset", map[string][]byte{"reset_key": bytesOf(7, 32), "session_id": {0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88}})
+	computed = append(computed, hex.EncodeToString(reset.value("reset_token")))
+	for kind, binding := range map[byte][]byte{1: {0x12, 0x67, 1, 2, 3, 4, 5, 6, 7, 8}, 2: {}} {
+		expiry := binary.BigEndian.AppendUint32(nil, map[byte]uint32{1: 1790000010, 2: 1790086400}[kind])
+		token := hex.EncodeToString(newRun(t, "address", map[string][]byte{
+			"token_key": bytesOf(8, 32), "token_head": slices.Concat([]byte{1, kind, 0, 0}, expiry, bytesOf(9, 8)),
+			"client_ip": slices.Concat(bytesOf(0, 10), []byte{0xFF, 0xFF, 192, 0, 2, 1}), "binding": binding,
+		}).value("token"))
+		computed = append(computed, token[:48], token[48:])
+	}
+	stated := regexp.MustCompile(`[0-9a-f]{24,}`).FindAllString(appendixSection(t, "## B.6", lastSection), -1)
+	slices.Sort(computed)
+	slices.Sort(stated)
+	if !slices.Equal(stated, computed) {
+		t.Errorf("appendix B.6 states %q, the registry gives %q", stated, computed)
+	}
+}
+
 // TestScheduleTranscript runs the steps that known answers set beforehand, against
 // the formulas written out.
 func TestScheduleTranscript(t *testing.T) {
@@ -224,6 +262,9 @@ func sha384(text string) []byte {
 
 func bytesOf(value byte, count int) []byte { return slices.Repeat([]byte{value}, count) }
 
+// lastSection ends the last section of appendix B.
+const lastSection = "\n## end"
+
 // appendixSection returns appendix B from one text up to another.
 func appendixSection(t *testing.T, from, to string) string {
 	t.Helper()
@@ -231,7 +272,7 @@ func appendixSection(t *testing.T, from, to string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, ok := strings.Cut(string(data), from)
+	_, rest, ok := strings.Cut(string(data)+lastSection, from)
 	section, _, ended := strings.Cut(rest, to)
 	if !ok || !ended {
 		t.Fatalf("appendix B has no part from %q to %q", from, to)

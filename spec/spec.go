@@ -103,6 +103,19 @@ func (r *Registry) Requirement(id string) (Requirement, bool) {
 	return find(r.Requirements, func(q Requirement) bool { return q.ID == id })
 }
 
+// Profile returns the profile of that name.
+func (r *Registry) Profile(name string) (Profile, bool) {
+	return find(r.Profiles, func(p Profile) bool { return p.Name == name })
+}
+
+// Draft reports whether a requirement is of a draft profile, or cannot be judged
+// without one.
+func (r *Registry) Draft(q Requirement) bool {
+	profile, _ := r.Profile(q.Profile)
+	needed, _ := r.Profile(q.Needs)
+	return profile.Draft || needed.Draft
+}
+
 func find[T any](list []T, wanted func(T) bool) (T, bool) {
 	for _, entry := range list {
 		if wanted(entry) {

@@ -11,7 +11,7 @@ import (
 
 // ExportFormat is the version of the JSON export. A new key, or a new value of a
 // key with a closed list, raises it.
-const ExportFormat = 2
+const ExportFormat = 3
 
 // ExportJSON writes every vector as one JSON document of
 // schema/vectors.schema.json.
@@ -65,6 +65,7 @@ type exportedValue struct {
 
 type exportedStep struct {
 	From      string         `json:"from"`
+	At        string         `json:"at,omitempty"`
 	Frame     exportedBytes  `json:"frame"`
 	Plaintext *exportedBytes `json:"plaintext,omitempty"`
 }
@@ -91,7 +92,7 @@ func exportVector(v Vector) exportedVector {
 		Result: exportValues(v.Result),
 	}
 	for _, step := range v.Steps {
-		s := exportedStep{From: step.From, Frame: exportBytes(step.Frame, testkit.Annotate(step.Frame))}
+		s := exportedStep{From: step.From, At: step.At, Frame: exportBytes(step.Frame, testkit.Annotate(step.Frame))}
 		if step.Plaintext != nil {
 			inside := exportBytes(step.Plaintext, plaintextParts(step))
 			s.Plaintext = &inside

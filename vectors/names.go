@@ -56,10 +56,33 @@ var known = map[string]int{
 	"rekey_server_mlkem_m":    32, // randomness of the encapsulation
 	"cf_mac":                  48, // MAC that ClientFinish has to carry
 	"reset_token":             16,
+
+	// On UDP, and with several paths.
+	"client_address":    18, // address, IPv4 as ::ffff:a.b.c.d, and port from which the client sends
+	"token_gen":         1,  // newest generation of the server's token keys, which are token_key
+	"cookie_key":        32, // key of cookies of a flow
+	"address_token_key": 32, // key of its address tokens
+	"cookie":            48,
+	"address_token":     48,
+	"binder_1":          48, // binders of the paths that a flow attaches
+	"binder_2":          48,
+	"highest":           8, // highest sequence number received on the path; sequence is the one above it
+	"seen":              0, // the others received, 8 bytes each
+	"left_out":          0, // sequence numbers that the receiver has left out, 8 bytes each
+	"attach_counter":    8, // least attach counter that was not used
 }
 
-// slotNames are the key slots whose keys a flow lists, as "hs.c.key".
-var slotNames = []string{"hs.c", "hs.s", "p0.c.e1", "p0.s.e1", "p0.c", "p0.s"} // longer names first
+// slotNames are the key slots whose keys a flow lists, as "hs.c.key", those of epoch 1
+// first, since their names are longer.
+func slotNames() []string {
+	names := []string{"hs.c", "hs.s"}
+	for _, epoch := range []string{".e1", ""} {
+		for _, path := range []string{"at", "p0", "p1", "p2"} {
+			names = append(names, path+".c"+epoch, path+".s"+epoch)
+		}
+	}
+	return names
+}
 
 // sizeOf returns the size that a value of that name has, 0 for any, and whether
 // the name is known.
@@ -67,7 +90,7 @@ func sizeOf(name string) (int, bool) {
 	if size, ok := known[name]; ok {
 		return size, true
 	}
-	for _, slot := range slotNames {
+	for _, slot := range slotNames() {
 		if inner, ok := strings.CutPrefix(name, slot+"."); ok {
 			return scheduleSize("slot", inner)
 		}
@@ -95,14 +118,16 @@ func scheduleSize(function, name string) (int, bool) {
 // The vocabulary of the header. Classes are what a receiver does, besides the
 // names of error codes, which stand for an Error of that code.
 var (
-	kinds   = []string{KindFrame, KindHeader, KindStream, KindValues, KindKey, KindFlow}
+	kinds   = []string{KindFrame, KindHeader, KindStream, KindValues, KindKey, KindFlow, KindDatagram, KindPaths}
 	classes = []string{
 		ClassSilent,  // closes, sends nothing
 		ClassDiscard, // ignores the message, keeps the session
+		ClassDrop,    // forgets the datagram
 		ClassRefuse,  // refuses the key or signature; what follows depends on where it was met
 	}
 	stages = []string{
 		"check1", "check2", "check3", "check4", "check5", "check6", "check7", "check8", "check9", "check10", "check11", "check12",
+		"token",                                  // of a ClientHello on UDP, after check 7
 		"check13",                                // prologue, role, mid, type and body, in a session
 		"form", "version", "suite", "arithmetic", // check 13 of a ClientHello, in this order
 		"hello",  // ServerHello at the client
@@ -117,7 +142,9 @@ var (
 		"Error MALFORMED", "Error PAYLOAD_TOO_LARGE", "Error COMPRESSION_REFUSED", "Error DECOMPRESS_LIMIT",
 		"RekeyInit", "RekeyResp", "PING",
 		"refusal NO_COMMON_SUITE",
-		"end", // the session ends, nothing is sent
+		"Retry", "AttachAck", "AttachAck MALFORMED",
+		"path", // the path is open: what is due next is a frame under its key
+		"end",  // the session ends, nothing is sent
 	}
 	states = map[string][]string{
 		"server": {"first", "half-open", "established"},
@@ -129,6 +156,7 @@ var (
 const (
 	ClassSilent  = "silent"
 	ClassDiscard = "discard"
+	ClassDrop    = "drop"
 	ClassRefuse  = "refuse"
 )
 

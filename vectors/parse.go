@@ -3,6 +3,7 @@ package vectors
 import (
 	"encoding/hex"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -122,11 +123,14 @@ func (v *Vector) set(key, value string) (err error) {
 
 func (p *parser) section(v *Vector, mark string) error {
 	line := p.next
+	mark, at, _ := strings.Cut(mark, markAt)
 	content, err := p.block()
 	if err != nil {
 		return err
 	}
-	switch {
+	switch _, bad := netip.ParseAddrPort(at); {
+	case at != "" && (bad != nil || !strings.HasPrefix(mark, markStep)):
+		return p.errorf(line, "%q is no address, or stands in no step", at)
 	case p.pending > 0 && !strings.HasPrefix(mark, markStep):
 		return p.errorf(line, "the plaintext of line %d has to stand directly above its frame", p.pending)
 	case mark == markGiven:
@@ -136,9 +140,9 @@ func (p *parser) section(v *Vector, mark string) error {
 	case mark == markPlaintext:
 		p.plaintext, p.pending = content, line
 	case mark == markStep+"client"+arrow+"server":
-		return p.step(v, "client", line, content)
+		return p.step(v, Step{From: "client", At: at}, line, content)
 	case mark == markStep+"server"+arrow+"client":
-		return p.step(v, "server", line, content)
+		return p.step(v, Step{From: "server", At: at}, line, content)
 	default:
 		return p.errorf(line, "%q begins no section", mark)
 	}
@@ -196,8 +200,8 @@ func (p *parser) values(content []labelled) ([]Value, error) {
 	return values, nil
 }
 
-func (p *parser) step(v *Vector, from string, line int, content []labelled) error {
-	step := Step{From: from, Frame: join(content)}
+func (p *parser) step(v *Vector, step Step, line int, content []labelled) error {
+	step.Frame = join(content)
 	if err := p.same(content, line, testkit.Annotate(step.Frame)); err != nil {
 		return err
 	}

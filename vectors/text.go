@@ -15,6 +15,7 @@ const (
 	markResult    = "--- result"
 	markStep      = ">>> "
 	arrow         = " → "
+	markAt        = ", client at "
 )
 
 // lineBytes is how many bytes a line holds; more continue on the next.
@@ -64,7 +65,11 @@ func writeStep(out *strings.Builder, step Step) {
 		fmt.Fprintf(out, "\n%s\n", markPlaintext)
 		writeParts(out, plaintextParts(step))
 	}
-	fmt.Fprintf(out, "\n%s%s%s%s\n", markStep, step.From, arrow, other(step.From))
+	fmt.Fprintf(out, "\n%s%s%s%s", markStep, step.From, arrow, other(step.From))
+	if step.At != "" {
+		out.WriteString(markAt + step.At)
+	}
+	out.WriteByte('\n')
 	writeParts(out, testkit.Annotate(step.Frame))
 }
 

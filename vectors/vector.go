@@ -30,7 +30,10 @@ const (
 	KindStream = "stream" // the front of a frame, after which nothing more comes
 	KindValues = "values" // inputs and results of a function of the key schedule
 	KindKey    = "key"    // a public key, or a signature over a message
-	KindFlow   = "flow"   // a whole session with every secret
+	KindFlow   = "flow"   // a whole session on one connection, with every secret
+
+	KindDatagram = "datagram" // datagrams: as frame, judged by the rules of UDP
+	KindPaths    = "paths"    // a whole session on UDP, or over several paths, with every secret
 )
 
 // A Value is a named byte string. Names and sizes are in README.md; numbers are
@@ -43,6 +46,7 @@ type Value struct {
 // A Step is one frame on the wire.
 type Step struct {
 	From      string // "client" or "server"
+	At        string // the client's address of a datagram, if it is not client_address: "192.0.2.9:4712"
 	Plaintext []byte // what the frame holds if it is sealed and opens, else nil
 	Frame     []byte
 }

@@ -75,6 +75,8 @@ func TestParseRefuses(t *testing.T) {
 		{"expect", "expect: valid", "expect: maybe", "none of valid"},
 		{"expect class", "expect: valid", "expect: invalid:silent", "none of valid"},
 		{"section", ">>> client → server", ">>> client → client", "begins no section"},
+		{"address", ">>> client → server", ">>> client → server, client at home", "\"home\" is no address"},
+		{"address of a value", "--- given", "--- given, client at 192.0.2.1:1", "stands in no step"},
 		{"plaintext apart", "--- given", "--- plaintext", "has to stand directly above its frame"},
 		{"three columns", "frame.version                  01", "frame.version                  01 02", "a line is a label and bytes"},
 		{"continuation", "--- given\n", "--- given\n    00\n", "continues nothing"},
@@ -126,6 +128,12 @@ func TestCheckFinds(t *testing.T) {
 		{"flows/rekey.txt", "rekey_client_mlkem_seed        41", "rekey_client_mlkem_seed        42", "from rekey_client_mlkem_seed"},
 		{"flows/rekey.txt", "rekey_client_x25519            21", "rekey_client_x25519            a9", "the rekey have different X25519 secrets"},
 		{"flows/rekey.txt", "\nrekey_hash                     ", "\nrekey_salt                     ", "rekey_salt"},
+		{"flows/udp.txt", "cookie_key                     08", "cookie_key                     09", "cookie is"},
+		{"flows/udp.txt", "client_address                 00", "client_address                 01", "address_token is"},
+		{"flows/udp.txt", "server_mlkem_m                 c0", "server_mlkem_m                 c1", "does not follow from server_mlkem_m"},
+		{"flows/attach.txt", "\nbinder_2                       ", "\nbinder_1                       ", "binder_1"},
+		{"flows/attach.txt", "\nat.c.ts                        ", "\nat.s.ts                        ", "at.s.ts"},
+		{"flows/rekey-paths.txt", "\np1.c.e1.key                    ", "\np1.c.key                       ", "p1.c.key"},
 		{"flows/core.txt", "reset_key                      05", "reset_key                      06", "reset_token is"},
 	} {
 		spoiled := strings.Replace(read(tt.file), tt.old, tt.with, 1)
@@ -204,7 +212,7 @@ func TestExportFitsItsSchema(t *testing.T) {
 		{`"kind": "flow"`, `"kind": "flaw"`},
 		{`"stage": "check3"`, `"stage": "check33"`},
 		{`"from": "client"`, `"from": "nobody"`},
-		{`"format": 2,`, `"format": 2, "more": 1,`},
+		{`"format": 3,`, `"format": 3, "more": 1,`},
 		{`"receiver": "server",`, ``},
 	} {
 		spoiled := strings.Replace(out.String(), tt.old, tt.with, 1)

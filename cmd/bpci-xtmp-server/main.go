@@ -7,7 +7,7 @@
 // On standard output stands what programs read: the fingerprint of keygen, and
 // one line of start once it serves:
 //
-//	READY tcp=host:port udp=- fingerprint=HEX pins=1:HEX
+//	READY tcp=host:port udp=host:port fingerprint=HEX pins=1:HEX
 //
 // The log goes to standard error. SIGHUP reads the identity keys again, SIGUSR1
 // asks every client for fresh session keys. On SIGTERM or SIGINT every session is told,

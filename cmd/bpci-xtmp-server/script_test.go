@@ -127,8 +127,8 @@ func serve(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("the server does not start:\n%s", &s.log)
 	}
 	ts.Check(os.WriteFile(ts.MkAbs("ready"), []byte(lines.Text()+"\n"), 0o600))
-	var address, fingerprint string
-	if _, err := fmt.Sscanf(lines.Text(), "READY tcp=%s udp=- fingerprint=%s", &address, &fingerprint); err != nil {
+	var address, udp, fingerprint string
+	if _, err := fmt.Sscanf(lines.Text(), "READY tcp=%s udp=%s fingerprint=%s", &address, &udp, &fingerprint); err != nil {
 		ts.Fatalf("the line is %q: %v", lines.Text(), err)
 	}
 	ts.Setenv("ADDRESS", address)

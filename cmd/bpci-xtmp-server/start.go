@@ -37,7 +37,7 @@ func startCommand(stdout, stderr io.Writer) *cobra.Command {
 		Use:   "start",
 		Short: "Serve until SIGTERM or SIGINT",
 		Long: "Serves XTMP/1 on TCP. Once it serves, it prints one line on standard output:\n\n" +
-			"    READY tcp=host:port udp=- fingerprint=HEX pins=1:HEX\n\n" +
+			"    READY tcp=host:port udp=host:port fingerprint=HEX pins=1:HEX\n\n" +
 			"fingerprint is that of the default identity; pins names every identity with its kind,\n" +
 			"the default first.\n\n" +
 			"The log is JSON lines on standard error. Flags override the configuration file.\n" +

@@ -28,8 +28,10 @@ func pingCommand(stdout, stderr io.Writer) *cobra.Command {
 		Long: "Completes a handshake, sends PINGs and prints how long each took to come back.\n\n" +
 			"The server must prove an identity that is trusted: one that the pin file has for\n" +
 			"host:port, or the one that --pin names. A line of the pin file is\n\n" +
-			"    host:port 1 FINGERPRINT",
+			"    host:port 1 FINGERPRINT\n\n" +
+			"Where nothing but HTTP passes, ws://host:port/xtmp reaches it over a WebSocket.",
 		Example: "bpi-xtmp ping bpci.example.com:8090\n" +
+			"bpi-xtmp ping ws://bpci.example.com:8090/xtmp\n" +
 			"bpi-xtmp ping --endpoint localhost:8090 --pin FINGERPRINT --count 10 --output json",
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := f.check(args); err != nil {
@@ -76,7 +78,7 @@ func (f *pingFlags) ping(ctx context.Context, stdout io.Writer) error {
 		return usage{err}
 	}
 	start := time.Now()
-	s, err := client.Dial(ctx, f.endpoint, cfg)
+	s, err := client.Dial(ctx, f.address, cfg)
 	if err != nil {
 		return f.explain(err)
 	}

@@ -116,7 +116,7 @@ func (f *probeFlags) probe(ctx context.Context, stdout io.Writer) error {
 		pushes.want, pushes.all = f.count, make(chan struct{})
 		cfg.OnPush = pushes.take
 	}
-	s, err := client.Dial(ctx, f.endpoint, cfg)
+	s, err := client.Dial(ctx, f.address, cfg)
 	if err != nil {
 		return f.explain(err)
 	}

@@ -23,7 +23,8 @@ import (
 
 // target is the server that a command connects to, and on which conditions.
 type target struct {
-	endpoint     string
+	endpoint     string // host:port, which pins are for
+	address      string // the same, and how it is reached
 	pin          string
 	knownServers string
 	trustNew     bool
@@ -35,7 +36,7 @@ type target struct {
 // addFlags adds the flags of every command that connects; timeout says what that
 // one means.
 func (f *target) addFlags(c *cobra.Command, timeout string) {
-	c.Flags().StringVar(&f.endpoint, "endpoint", "", "server, host:port; the port is 8090 if absent")
+	c.Flags().StringVar(&f.endpoint, "endpoint", "", "server, host:port, or ws://host:port/xtmp; the port is 8090 if absent")
 	c.Flags().StringVar(&f.pin, "pin", "",
 		"fingerprint to trust instead of the pin file, 64 hexadecimal digits; 2:FINGERPRINT for an identity of kind 2")
 	c.Flags().StringVar(&f.knownServers, "known-servers", "", "pin file (default $XDG_CONFIG_HOME/bpi/known_servers)")
@@ -61,16 +62,37 @@ func (f *target) check(command string, args []string) error {
 	case f.pin != "" && (f.trustNew || f.knownServers != ""):
 		return errors.New("--pin trusts one identity: leave out --trust-new and --known-servers")
 	}
-	host, port, err := net.SplitHostPort(f.endpoint)
-	if err != nil {
-		host, port = strings.Trim(f.endpoint, "[]"), "8090" // [XTMP-CON-006]
+	return f.split()
+}
+
+// split completes the endpoint and takes it apart.
+func (f *target) split() error {
+	place, path := f.endpoint, ""
+	kind, rest, typed := strings.Cut(f.endpoint, "://")
+	if typed {
+		place = rest
 	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || host == "" {
-		return fmt.Errorf("%q is neither host nor host:port", f.endpoint)
+	if kind == "ws" {
+		path = websocketPath
+		place = strings.TrimSuffix(place, path)
+	}
+	host, port, err := net.SplitHostPort(place)
+	if err != nil {
+		host, port = strings.Trim(place, "[]"), "8090" // [XTMP-CON-006]
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || host == "" || strings.Contains(host, "/") {
+		return fmt.Errorf("%q is neither host nor host:port", place)
 	}
 	f.endpoint = net.JoinHostPort(host, port)
+	f.address = f.endpoint
+	if typed {
+		f.address = kind + "://" + f.endpoint + path
+	}
 	return nil
 }
+
+// websocketPath is the path of every server.
+const websocketPath = "/xtmp"
 
 // config is how to connect: whom to trust, which suites to offer, and in a build
 // that can, where secrets go.

@@ -131,7 +131,7 @@ func writeError(w io.Writer, err error) {
 		}
 		quoteOutput(w, "standard output", target.Stdout)
 		quoteOutput(w, "standard error", target.Stderr)
-		fmt.Fprintln(w, "A target prints READY tcp=host:port udp=- fingerprint=HEX once it listens, and stays in the foreground.")
+		fmt.Fprintln(w, "A target prints READY tcp=host:port udp=host:port fingerprint=HEX once it listens, and stays in the foreground.")
 	case errors.As(err, &unsound):
 		for _, problem := range unsound.Problems {
 			fmt.Fprintln(w, "xtmp-conform: the suite is not sound:", problem)

@@ -113,6 +113,9 @@ func explainRequirement(w io.Writer, suite *conformance.Suite, q spec.Requiremen
 	if q.Reason != "" {
 		p.line("\nNot tested: %s, %s", q.Testability, q.Reason)
 	}
+	for _, draft := range suite.Drafts([]string{q.Profile, q.Needs}) {
+		p.line("\n%s", draft)
+	}
 	for _, id := range suite.Proving(q.ID) {
 		c, _ := suite.Case(id)
 		p.line("\nproven by %s  %s", c.ID, c.Title)

@@ -63,6 +63,8 @@ func lineApp() app {
 		a.cases[0].Proves = nil
 	case "orphan":
 		a.cases = a.cases[:1]
+	case "draft":
+		a.cases, reg.Profiles = a.cases[:1], []spec.Profile{{Name: "core", Draft: true}}
 	case "toothless":
 		a.cases[0].Run = func(x *conformance.Exchange) { x.Judge(conformance.Accepted()) }
 	case "excused":

@@ -20,6 +20,7 @@ import (
 // runFlags are the flags of xtmp-conform run.
 type runFlags struct {
 	exec, target string
+	udp          string
 	pins         []string
 
 	run, skip []string
@@ -62,6 +63,7 @@ func (a app) runCommand() *cobra.Command {
 	flags.SortFlags = false
 	flags.StringVar(&f.exec, "exec", "", "command that starts the target and prints READY")
 	flags.StringVar(&f.target, "target", "", "host:port of a target that runs")
+	flags.StringVar(&f.udp, "udp", "", "where that target serves UDP: host:port, or - for nowhere (default: as TCP)")
 	flags.StringArrayVar(&f.pins, "pin", nil, "identity of the target as [KIND:]FINGERPRINT in hex (may be repeated)")
 	flags.StringSliceVar(&f.profiles, "profile", nil, "profiles that the target declares, separated by commas (default: core)")
 	flags.StringVar(&f.level, "level", "", "cases at this level or above only: must, should, may")
@@ -143,6 +145,9 @@ func (a app) plan(f *runFlags) (*conformance.Plan, conformance.Selection, error)
 	if err != nil {
 		return nil, sel, err
 	}
+	for _, draft := range suite.Drafts(sel.Profiles) {
+		fmt.Fprintln(a.stderr, draft)
+	}
 	plan, err := suite.Select(sel)
 	return plan, sel, err
 }
@@ -157,6 +162,8 @@ func (f *runFlags) check() error {
 		return usage("--dry-run judges nothing, so it has no report to write")
 	case !f.dryRun && (f.exec == "") == (f.target == ""):
 		return usage("give either --exec or --target")
+	case f.udp != "" && f.target == "":
+		return usage("--udp goes with --target: a command says where it serves UDP in its READY line")
 	case f.order != "random" && f.order != "defined":
 		return usage("--order %q is not random or defined", f.order)
 	case f.repeat < 1 || f.parallel < 0 || f.timeout < 0:
@@ -181,10 +188,14 @@ func (f *runFlags) seedOf() (uint64, error) {
 }
 
 func (f *runFlags) start(ctx context.Context, waits *conformance.Waits) (conformance.Target, error) {
-	if f.target != "" {
-		return conformance.NewAddress(f.target, f.pins...)
+	if f.target == "" {
+		return conformance.StartCommand(ctx, f.exec, waits, f.pins...)
 	}
-	return conformance.StartCommand(ctx, f.exec, waits, f.pins...)
+	address, err := conformance.NewAddress(f.target, f.pins...)
+	if err == nil && f.udp != "" {
+		err = address.ServeUDP(f.udp)
+	}
+	return address, err
 }
 
 // showPlan prints what would run.
@@ -267,6 +278,9 @@ func (f *runFlags) replay() []string {
 		words = append(words, "--exec", f.exec)
 	} else {
 		words = append(words, "--target", f.target)
+	}
+	if f.udp != "" {
+		words = append(words, "--udp", f.udp)
 	}
 	for _, pin := range f.pins {
 		words = append(words, "--pin", pin)

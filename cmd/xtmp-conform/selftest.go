@@ -23,6 +23,7 @@ type selftestFlags struct {
 	scale              float64
 	only               []string
 	profiles           []string
+	asked              []string
 	full, slow         bool
 	verbose            bool
 	json, out          string
@@ -57,6 +58,7 @@ func (a app) selftestCommand() *cobra.Command {
 	flags.StringArrayVar(&f.only, "only", nil,
 		"only these peers: the name of a mutant, of a legal or of a degenerate one, * and ? allowed, or \"reference\"")
 	flags.StringSliceVar(&f.profiles, "profile", nil, "profiles that the reference declares, separated by commas (default: core)")
+	flags.StringSliceVar(&f.asked, "asked", nil, "of these profiles, those whose cases and mutants are run (default: all)")
 	flags.BoolVar(&f.full, "full", false,
 		"the whole suite against each mutant and legal server, not only the cases that prove a requirement, and a sample")
 	flags.BoolVar(&f.slow, "slow", false,
@@ -81,7 +83,7 @@ func (a app) selftest(ctx context.Context, f *selftestFlags) error {
 	}
 	cfg := selftest.Config{
 		Suite: suite, Probe: a.probe, Seed: seed, Parallel: f.parallel, Full: f.full, Slow: f.slow, Scale: f.scale,
-		Profiles: f.profiles, Excuses: a.excuses, Reference: f.reference, Program: f.mutants,
+		Profiles: f.profiles, Asked: f.asked, Excuses: a.excuses, Reference: f.reference, Program: f.mutants,
 	}
 	if cfg.Degenerate, err = degenerateTargets(); err != nil {
 		return harnessError{err}

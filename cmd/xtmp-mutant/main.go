@@ -6,6 +6,8 @@
 //	xtmp-mutant zoo           the oddities, likewise: name, permits, description
 //	xtmp-mutant serve NAME    a server with that fault or oddity, or "none"; prints READY like bpci-xtmp-server
 //	xtmp-mutant overlay DIR   write the changed sources and overlay.json for go build -overlay
+//	xtmp-mutant planted       the faults for the simulator to find, as list
+//	xtmp-mutant plant DIR     as overlay, with those: XTMP_MUTANT switches one on, in any command
 //
 // Only a build with the overlay can serve:
 //

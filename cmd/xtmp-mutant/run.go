@@ -17,20 +17,24 @@ import (
 // overlaid is set by a file that the overlay adds.
 var overlaid = false
 
-var errUsage = errors.New("usage: xtmp-mutant list | zoo | serve NAME | overlay DIR")
+var errUsage = errors.New("usage: xtmp-mutant list | zoo | serve NAME | overlay DIR | planted | plant DIR")
 
 // run is the command without its process.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	err := errUsage
 	switch {
 	case len(args) == 1 && args[0] == "list":
-		err = list(stdout)
+		err = list(stdout, faulty.Mutants())
+	case len(args) == 1 && args[0] == "planted":
+		err = list(stdout, faulty.Planted())
 	case len(args) == 1 && args[0] == "zoo":
 		err = listZoo(stdout)
 	case len(args) == 2 && args[0] == "serve":
 		err = serve(ctx, args[1], stdout)
 	case len(args) == 2 && args[0] == "overlay":
-		err = overlay(ctx, args[1])
+		err = overlay(ctx, args[1], faulty.Mutants(), faulty.Zoo())
+	case len(args) == 2 && args[0] == "plant":
+		err = overlay(ctx, args[1], faulty.Planted(), nil)
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "xtmp-mutant: %v\n", err)
@@ -42,9 +46,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-func list(w io.Writer) error {
+func list(w io.Writer, mutants []faulty.Mutant) error {
 	encoder := json.NewEncoder(w)
-	for _, m := range faulty.Mutants() {
+	for _, m := range mutants {
 		line := struct {
 			Name        string `json:"name"`
 			Requirement string `json:"requirement"`
@@ -76,21 +80,21 @@ func listZoo(w io.Writer) error {
 
 // overlay writes the mutated sources to dir and the JSON that maps the real
 // files to them.
-func overlay(ctx context.Context, dir string) error {
+func overlay(ctx context.Context, dir string, mutants []faulty.Mutant, zoo []faulty.Variant) error {
 	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
 	if err != nil {
 		return fmt.Errorf("finding the module: %w", err)
 	}
 	root := strings.TrimSpace(string(out))
 	sources := map[string]string{}
-	for _, file := range faulty.Files(faulty.Mutants(), faulty.Zoo()) {
+	for _, file := range faulty.Files(mutants, zoo) {
 		b, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(file)))
 		if err != nil {
 			return err
 		}
 		sources[file] = string(b)
 	}
-	changed, err := faulty.Overlay(faulty.Mutants(), faulty.Zoo(), sources)
+	changed, err := faulty.Overlay(mutants, zoo, sources)
 	if err != nil {
 		return err
 	}

@@ -46,9 +46,9 @@ func TestUsage(t *testing.T) {
 		code int
 		want string
 	}{
-		{nil, 2, "xtmp-mutant: usage: xtmp-mutant list | zoo | serve NAME | overlay DIR\n"},
-		{[]string{"list", "more"}, 2, "xtmp-mutant: usage: xtmp-mutant list | zoo | serve NAME | overlay DIR\n"},
-		{[]string{"serve"}, 2, "xtmp-mutant: usage: xtmp-mutant list | zoo | serve NAME | overlay DIR\n"},
+		{nil, 2, "xtmp-mutant: usage: xtmp-mutant list | zoo | serve NAME | overlay DIR | planted | plant DIR\n"},
+		{[]string{"list", "more"}, 2, "xtmp-mutant: usage: xtmp-mutant list | zoo | serve NAME | overlay DIR | planted | plant DIR\n"},
+		{[]string{"serve"}, 2, "xtmp-mutant: usage: xtmp-mutant list | zoo | serve NAME | overlay DIR | planted | plant DIR\n"},
 		{[]string{"serve", faulty.Mutants()[0].Name}, 1, "xtmp-mutant: this build has no faults in it: build with `make mutants`\n"},
 	} {
 		var out, errs bytes.Buffer
@@ -107,15 +107,15 @@ func TestLeaveOff(t *testing.T) {
 			t.Fatal(err)
 		}
 		leaveOff(&cfg, m.Name)
-		got := [...]bool{cfg.NoCompression, cfg.AllowUnencrypted, slices.Contains(cfg.Suites, server.SuiteNone), cfg.Probe}
+		got := [...]bool{cfg.NoCompression, cfg.AllowUnencrypted, slices.Contains(cfg.Suites, server.SuiteNone), cfg.Probe, cfg.NoUDP}
 		unencrypted := m.Without != faulty.IntegrityOnly
-		want := [...]bool{m.Without == faulty.Compression, unencrypted, unencrypted, m.Without != faulty.Probe}
+		want := [...]bool{m.Without == faulty.Compression, unencrypted, unencrypted, m.Without != faulty.Probe, m.Without == faulty.UDP}
 		if got != want || len(cfg.Identities) != len(whole.Identities) {
 			t.Errorf("%s: got %v, want %v", m.Name, got, want)
 		}
 		lacking[m.Without] = true
 	}
-	if len(lacking) != 4 {
+	if len(lacking) != 6 {
 		t.Errorf("mutants are without %v, want each once and nothing", lacking)
 	}
 }

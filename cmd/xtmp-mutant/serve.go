@@ -59,6 +59,8 @@ func leaveOff(cfg *server.Config, name string) {
 		case faulty.IntegrityOnly:
 			cfg.Suites = slices.DeleteFunc(cfg.Suites, func(s server.Suite) bool { return s == server.SuiteNone })
 			cfg.AllowUnencrypted = false
+		case faulty.UDP:
+			cfg.NoUDP = true
 		case faulty.Probe:
 			cfg.Probe = false
 		}

@@ -19,6 +19,10 @@
 //	          error.go
 //	10        limits.go                            sizes, counts, timers
 //	11        rekey*.go                            rekey: epochs, refusals, keys, fragments
+//	12        udp*.go                              UDP: first contact, tokens, windows, Acks, addresses, reset
+//	13        paths*.go, attach*.go, parking*.go,  several paths: Attach, moving, parking, and rekey with
+//	          rekey_paths.go                       them (11.7)
+//	14        websocket*.go                        WebSocket: opening, messages, closing
 //	15        integrity*.go                        suite 0, with it and without
 //	18        probe_*.go                           Probe: its operations, streams and pushes
 //	20        attacks*.go                          attacks on other protocols (docs/attacks.md)
@@ -60,6 +64,9 @@ func All() []conformance.Case {
 		errorMessages(),
 		limits(),
 		rekey(),
+		udp(),
+		paths(),
+		webSocket(),
 		probeCases(),
 		needingProbe(),
 	)

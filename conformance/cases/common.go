@@ -21,6 +21,12 @@ const (
 	typeError        = 0xFE
 )
 
+// The profiles of UDP and of several paths, which a server may lack.
+const (
+	profileUDP      = "udp"
+	profileFailover = "failover"
+)
+
 // noSequence is ref_seq of an Error that no authenticated frame caused.
 const noSequence = 1<<64 - 1
 
@@ -31,11 +37,15 @@ func dial(x *conformance.Exchange, edits ...func(*peer.Options)) *peer.Conn {
 
 // dialOn takes over a connection that exists, such as one of DialAs.
 func dialOn(x *conformance.Exchange, nc *conformance.Conn, edits ...func(*peer.Options)) *peer.Conn {
-	options := peer.Options{Entropy: x.Entropy("peer"), Wait: x.Wait(conformance.BudgetReply).Longest()}
+	options := optionsOf(x)
 	for _, edit := range edits {
 		edit(&options)
 	}
 	return peer.New(nc, peer.Target{Pin: x.Endpoint().Fingerprint}, options)
+}
+
+func optionsOf(x *conformance.Exchange) peer.Options {
+	return peer.Options{Entropy: x.Entropy("peer"), Declares: x.Declares, Wait: x.Wait(conformance.BudgetReply).Longest()}
 }
 
 // session returns an established session whose HandshakeDone is acknowledged.

@@ -207,22 +207,21 @@ func reassemblyTimeout() conformance.Case {
 			"the timer starts with the first fragment", "any frame starts it anew", "messages without mid have no timer"),
 		Run: func(x *conformance.Exchange) {
 			s := session(x)
+			began, start := clocked(x, s)
 			flags := map[string]uint16{"yes": flag("REQUIRES_ACK"), "no": 0}[x.Param("mid")]
 			drafts := s.Fragments(typeProbe, flags, probeBody(opSink, 0, make([]byte, 1500)), 600)
 			s.Rewind(2)
-			began, start := x.Mark(), time.Now()
 			send(x, s.SendDrafts(drafts[0]))
 			fence(x, s)
 			x.Pause("T_CLOSE") // any span that is shorter
 			if then := x.Param("then"); then != "nothing" {
-				d := s.Draft(typeProbe, flags|flag("FRAGMENT"), drafts[1].Plaintext.Body)
-				copyFields(d, drafts[1])
-				if then == "a repeated one" {
-					d.Plaintext.Body = drafts[0].Plaintext.Body
-					copyFields(d, drafts[0])
-				} else {
-					began, start = x.Mark(), time.Now()
+				next := drafts[0]
+				if then == "a new fragment" {
+					next = drafts[1]
+					began, start = clocked(x, s)
 				}
+				d := s.Draft(typeProbe, flags|flag("FRAGMENT"), next.Plaintext.Body)
+				copyFields(d, next)
 				send(x, s.SendDrafts(d))
 			}
 			fence(x, s)

@@ -8,13 +8,13 @@ import (
 
 // firstFrame returns the cases of section 5.7.
 func firstFrame() []conformance.Case {
-	return []conformance.Case{sealedFirst(), errorFirst(), answerFirst(), wrongHSTypeFirst()}
+	return []conformance.Case{sealedFirst(), attachFirst(), attachDatagram(), errorFirst(), answerFirst(), wrongHSTypeFirst()}
 }
 
 func sealedFirst() conformance.Case {
 	return conformance.Case{
-		ID: "XC-0250", Title: "A sealed first frame is answered by closing silently.",
-		Proves: []string{"XTMP-HSK-064"}, Control: controlHandshake, Expect: closes("XTMP-HSK-064"),
+		ID: "XC-0250", Title: "A server without Attach answers a sealed first frame by closing silently.",
+		Proves: []string{"XTMP-HSK-064", "XTMP-ATT-017"}, Control: controlHandshake, Unless: profileFailover, Expect: closes("XTMP-HSK-064"),
 		Params: []conformance.Param{param("type", hexes(2, typeHandshake, typeHandshakeAck, typeError)...), param("session_id", "0",
 			"1234567")},
 		Explain: explain("Such a frame belongs to a session that this server does not have; an answer would tell strangers which sessions exist.",
@@ -29,6 +29,41 @@ func sealedFirst() conformance.Case {
 			d.Keys = &keys
 			send(x, c.SendDraft(d))
 			judgeClosed(x, c)
+		},
+	}
+}
+
+func attachFirst() conformance.Case {
+	return conformance.Case{
+		ID: "XC-0254", Title: "A server without Attach closes silently on an Attach, also of a session that it has.",
+		Proves: []string{"XTMP-ATT-017"}, Touches: []string{"XTMP-HSK-064"}, Control: controlPing, Unless: profileFailover,
+		Expect: closes("XTMP-ATT-017"), Params: []conformance.Param{param("session", "established", "ended")},
+		Explain: explain("A server that announces no Attach keeps no session beyond its connection; an answer would promise what it does not do.",
+			"On a second connection a correct Attach for a session that has a connection, or has ended.",
+			"attach keys are installed though Attach is not implemented", "SESSION_UNKNOWN is sent"),
+		Run: func(x *conformance.Exchange) {
+			s := session(x)
+			if x.Param("session") == "ended" {
+				end(x, s)
+			}
+			c, _ := offer(x, s)
+			judgeClosed(x, c)
+		},
+	}
+}
+
+func attachDatagram() conformance.Case {
+	return conformance.Case{
+		ID: "XC-0255", Title: "A server without Attach drops an Attach over UDP.",
+		Proves: []string{"XTMP-ATT-017"}, Needs: profileUDP, Control: controlPing, Unless: profileFailover, Expect: ignores("XTMP-ATT-017"),
+		Explain: explain("Nobody asked whether the address is that of the client; a status would be an answer to anybody.",
+			"A correct Attach over UDP for an established session. Nothing comes, and the session goes on.",
+			"the status PERMISSION_DENIED is sent, which is for servers with Attach over TCP alone"),
+		Run: func(x *conformance.Exchange) {
+			s := session(x)
+			c, _ := offerUDP(x, s)
+			judgeNoAnswer(x, c)
+			requireLives(x, s)
 		},
 	}
 }

@@ -12,12 +12,17 @@ func inflight() []conformance.Case {
 	}
 }
 
-// mostInflight is how many requests may be unanswered, by what the server says.
-func mostInflight(x *conformance.Exchange, s *peer.Session) int {
-	n := int(s.Params().Uint("max_inflight"))
-	if n == 0 {
-		n = size("max_inflight")
+// announcedInflight is how many requests may be unanswered, by what the server says.
+func announcedInflight(s *peer.Session) int {
+	if n := int(s.Params().Uint("max_inflight")); n != 0 {
+		return n
 	}
+	return size("max_inflight")
+}
+
+// mostInflight is announcedInflight where as many requests are to be sent.
+func mostInflight(x *conformance.Exchange, s *peer.Session) int {
+	n := announcedInflight(s)
 	if n > 8*size("max_inflight") {
 		x.Inconclusive("max_inflight is too great to be reached in a case")
 	}

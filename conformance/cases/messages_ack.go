@@ -3,6 +3,7 @@ package cases
 import (
 	"math"
 	"strconv"
+	"time"
 
 	"github.com/bpci/xtmp/conformance"
 	"github.com/bpci/xtmp/conformance/peer"
@@ -24,21 +25,36 @@ func ackInTime() conformance.Case {
 		Proves: []string{"XTMP-ACK-010"}, Touches: []string{"XTMP-TYP-010"}, Expect: accepts(),
 		Params: []conformance.Param{param("frame", "extension", "repeated")},
 		Explain: explain("Senders keep what is not acknowledged; a peer that acknowledges late doubles what both have to hold.",
-			"A reliable frame of an extension type, or a second one with a mid that is complete; the time until an Ack that covers it is taken.",
+			"A reliable frame of an extension type, or a second one with a mid that is complete; the time until an Ack that covers it is taken, "+
+				"the best of five.",
 			"the timer for Acks starts with the newest open frame and not with the oldest",
 			"Acks are only sent along with something else", "the timer is coarser than T_ACK"),
 		Run: func(x *conformance.Exchange) {
 			s := session(x)
+			var edits []func(*peer.Draft)
 			if x.Param("frame") == "repeated" {
 				awaitFirst(x, s, sendFrame(x, s, typeExtension, flag("REQUIRES_ACK"), nil))
+				edits = append(edits, withMid(1))
 			}
-			sent := x.Mark()
-			d := sendFrame(x, s, typeExtension, flag("REQUIRES_ACK"), nil, withMid(1))
-			_, _, err := s.ExpectAck(d.Sequence, 0)
-			need(x, err)
-			x.RequireWithin("T_ACK", sent)
+			requireAcksInTime(x, func() {
+				d := sendFrame(x, s, typeExtension, flag("REQUIRES_ACK"), nil, edits...)
+				_, _, err := s.ExpectAck(d.Sequence, 0)
+				need(x, err)
+			})
 		},
 	}
+}
+
+// requireAcksInTime requires that one of five frames is acknowledged within T_ACK. The
+// peer shares this machine with its judge: one that is late each time is late by itself.
+func requireAcksInTime(x *conformance.Exchange, acknowledged func()) {
+	best := x.Within(conformance.BudgetReply)
+	for try := 0; try < 5 && best > x.AtLeast("T_ACK"); try++ {
+		sent := time.Now()
+		acknowledged()
+		best = min(best, time.Since(sent))
+	}
+	x.RequireAtMost("T_ACK", best)
 }
 
 func ackNamesLastFrame() conformance.Case {

@@ -281,11 +281,12 @@ func repliesInAnyOrder() conformance.Case {
 		ID: "XC-0687", Title: "Of many requests at the same time each gets its own reply.",
 		Proves: []string{"XTMP-MSG-001", "XTMP-MSG-002", "XTMP-MSG-003"}, Expect: accepts(), Timer: "T_RETIRE",
 		Explain: explain("Replies may come in any order; what must never happen is that a call gets the reply of another.",
-			"Sixty requests in one write: echoes, delays of different length, sinks, sources and fails, each with its own content.",
+			"Sixty requests in one write, or as many as max_inflight says: echoes, delays of different length, sinks, sources and "+
+				"fails, each with its own content.",
 			"a buffer is shared between two replies", "reply_to is taken when the reply is sent and not when the request came"),
 		Run: func(x *conformance.Exchange) {
 			s := session(x)
-			drafts, want := mixedRequests(x, s, 60)
+			drafts, want := mixedRequests(x, s, min(60, announcedInflight(s)))
 			send(x, s.SendDrafts(drafts...))
 			for left := len(drafts); left > 0; left-- {
 				r, _, err := s.Expect(0, func(r *peer.Received) bool { return r.Message != nil && r.ReplyTo() != 0 })

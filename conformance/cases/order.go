@@ -128,16 +128,16 @@ func foreignBytes() conformance.Case {
 	return conformance.Case{
 		ID: "XC-0300", Title: "A connection that does not begin with the magic is closed silently.",
 		Proves: []string{"XTMP-ORD-005", "XTMP-ORD-002"}, Control: controlHandshake, Expect: closes("XTMP-ORD-005"),
-		Params: []conformance.Param{param("bytes", "HTTP", "TLS", "xtmp", "XTMQ", "zero")},
+		Params: []conformance.Param{param("bytes", "SSH", "TLS", "xtmp", "XTMQ", "zero")},
 		Explain: explain("Scanners send the first bytes of every protocol there is; an answer tells them what listens here.",
-			"At least 96 bytes that begin with something else than the magic.",
+			"At least 96 bytes that begin with something else than the magic, and no request: a server may serve HTTP on its port.",
 			"VERSION_UNSUPPORTED is sent", "the magic is compared without regard to case", "bytes are skipped until the magic comes"),
 		Run: func(x *conformance.Exchange) {
 			c := dial(x)
 			raw := c.HelloDefaults().Encode()
 			switch x.Param("bytes") {
-			case "HTTP":
-				copy(raw, "GET / HTTP/1.1\r\nHost: example.org\r\n\r\n")
+			case "SSH":
+				copy(raw, "SSH-2.0-OpenSSH_9.9\r\n")
 			case "TLS":
 				copy(raw, "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
 			case "zero":

@@ -47,10 +47,9 @@ func stoppedFrame() conformance.Case {
 			"the timer starts anew with each byte", "only the silence of the path is timed", "an Error is sent when it expires"),
 		Run: func(x *conformance.Exchange) {
 			s := session(x)
+			began, start := clocked(x, s)
 			raw := s.Draft(typeHeartbeat, 0, peer.HeartbeatBody(peer.Ping, make([]byte, 60))).Encode()
 			n := map[string]int{"1 byte": 1, "95 bytes": 95, "header": testkit.HeaderSize, "dribble": 1}[x.Param("sent")]
-			began := x.Mark()
-			start := time.Now()
 			send(x, s.WriteRaw(raw[:n]))
 			if x.Param("sent") == "dribble" {
 				for ; n <= 4; n++ {

@@ -2,6 +2,7 @@ package cases
 
 import (
 	"slices"
+	"time"
 
 	"github.com/bpci/xtmp/conformance"
 	"github.com/bpci/xtmp/conformance/peer"
@@ -70,14 +71,20 @@ func answer(x *conformance.Exchange, s *peer.Session, mid uint64) *testkit.Messa
 func answers(x *conformance.Exchange, s *peer.Session, mids ...uint64) map[uint64]*testkit.Message {
 	got := map[uint64]*testkit.Message{}
 	for len(got) < len(mids) {
-		r, before, err := s.Expect(0, func(r *peer.Received) bool {
-			return r.Plaintext != nil && slices.Contains(mids, r.ReplyTo()) && (r.Message != nil || r.Type() == typeError)
-		})
-		noteAll(x, before)
-		need(x, err)
+		r := anyAnswer(x, s, 0, mids)
 		got[r.ReplyTo()] = probeOf(x, r)
 	}
 	return got
+}
+
+// anyAnswer waits for the whole reply to one of several requests.
+func anyAnswer(x *conformance.Exchange, s *peer.Session, wait time.Duration, mids []uint64) *peer.Received {
+	r, before, err := s.Expect(wait, func(r *peer.Received) bool {
+		return r.Plaintext != nil && slices.Contains(mids, r.ReplyTo()) && (r.Message != nil || r.Type() == typeError)
+	})
+	noteAll(x, before)
+	need(x, err)
+	return r
 }
 
 // firstMids are the mids of messages in fragments.

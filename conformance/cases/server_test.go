@@ -19,6 +19,7 @@ import (
 type server struct {
 	identities []testkit.Identity
 	suites     []byte // enabled
+	webSocket  bool   // besides TCP
 	flaws      map[string]bool
 }
 
@@ -46,7 +47,12 @@ func (s *server) start(t *testing.T) (addr string, pins []string) {
 			if err != nil {
 				return
 			}
-			go (&session{server: s, nc: nc}).serve()
+			c := &session{server: s, nc: nc, accepted: time.Now()}
+			if s.webSocket {
+				go (&socket{TCPConn: nc.(*net.TCPConn), session: c}).serve()
+				continue
+			}
+			go c.serve()
 		}
 	}()
 	for _, id := range s.identities {
@@ -59,6 +65,7 @@ func (s *server) start(t *testing.T) (addr string, pins []string) {
 type session struct {
 	*server
 	nc       net.Conn
+	accepted time.Time
 	unread   []byte
 	id       uint64
 	hs       uint64 // handshake_id
@@ -68,14 +75,18 @@ type session struct {
 	sequence uint64
 	mid      uint64
 	schedule *testkit.Derivation
+
+	established bool
 }
 
 func (s *session) serve() {
 	defer s.nc.Close()
-	_ = s.nc.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = s.nc.SetDeadline(s.accepted.Add(5 * time.Second))
 	if !s.hello() || !s.finish() {
 		return
 	}
+	_ = s.nc.SetDeadline(time.Now().Add(20 * time.Second))
+	s.established = true
 	for {
 		f, ok := s.read(65_600)
 		if !ok || !s.passes(f) {
@@ -102,10 +113,16 @@ func (s *session) read(limit uint64) (*testkit.Frame, bool) {
 			h, _ := testkit.Decode("frame", 0, s.unread)
 			length := h.Uint("payload_length")
 			switch {
+			case string(h.Bytes("magic")) == "XTMP" && h.Uint("version") != 1 && s.id == 0:
+				s.refuse(1)
+				return nil, false
 			case string(h.Bytes("magic")) != "XTMP" || h.Uint("version") != 1 || !sensible(h):
 				return nil, false
 			case length > limit && s.id == 0:
 				s.refuse(0x30)
+				return nil, false
+			case length > limit && s.established:
+				s.last(0x30, 1, 1<<64-1)
 				return nil, false
 			case length > limit:
 				return nil, false
@@ -161,7 +178,7 @@ func (s *session) refuse(code uint64) bool {
 
 // linger ends our half and reads on, so that what was written arrives.
 func (s *session) linger() {
-	_ = s.nc.(*net.TCPConn).CloseWrite()
+	_ = s.nc.(interface{ CloseWrite() error }).CloseWrite()
 	_ = s.nc.SetReadDeadline(time.Now().Add(time.Second))
 	_, _ = io.Copy(io.Discard, s.nc)
 }
@@ -338,6 +355,9 @@ func (s *session) act(f *testkit.Frame, plain []byte) bool {
 		reply := testkit.NewPlaintext(failure, flags, body)
 		reply.Prologue.SetUint("reply_to", p.Prologue.Uint("mid"))
 		return s.send(failure, flags, reply)
+	case f.Type() > ack && f.Type() < 0x80:
+		body := testkit.Compose("error").SetUint("code", 9).SetUint("ref_seq", s.expected-1).Encode()
+		return s.send(failure, 0, testkit.NewPlaintext(failure, 0, body))
 	case f.Type() >= 0x80 && reliable:
 		return s.send(ack, 0, testkit.NewPlaintext(ack, 0, testkit.Compose("ack").SetUint("largest", s.expected-1).Encode()))
 	}
@@ -345,8 +365,11 @@ func (s *session) act(f *testkit.Frame, plain []byte) bool {
 }
 
 // end ends the session by a sealed Error.
-func (s *session) end(code uint64) bool {
-	body := testkit.Compose("error").SetUint("code", code).SetUint("scope", 2).SetUint("ref_seq", s.expected-1).Encode()
+func (s *session) end(code uint64) bool { return s.last(code, 2, s.expected-1) }
+
+// last sends a sealed Error as the last frame.
+func (s *session) last(code, scope, sequence uint64) bool {
+	body := testkit.Compose("error").SetUint("code", code).SetUint("scope", scope).SetUint("ref_seq", sequence).Encode()
 	s.send(failure, 0, testkit.NewPlaintext(failure, 0, body))
 	s.linger()
 	return false

@@ -94,8 +94,7 @@ func shown(identity *testkit.Message) conformance.Pin {
 
 // dialPinned connects as a client with one pin, or without any.
 func dialPinned(x *conformance.Exchange, pin conformance.Pin) *peer.Conn {
-	options := peer.Options{Entropy: x.Entropy("peer"), Wait: x.Wait(conformance.BudgetReply).Longest()}
-	return peer.New(x.Dial(), peer.Target{Pin: pin.Fingerprint, PinKind: pin.Kind}, options)
+	return peer.New(x.Dial(), peer.Target{Pin: pin.Fingerprint, PinKind: pin.Kind}, optionsOf(x))
 }
 
 // sessionPinned returns a session of a client with one pin after the edits of its

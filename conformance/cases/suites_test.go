@@ -21,6 +21,12 @@ func identities() (hybrid, first, second testkit.Identity) {
 // judge runs cases against a server and returns the results that are judged.
 func judge(t *testing.T, s *server, sel conformance.Selection) []conformance.Result {
 	t.Helper()
+	return judgeWithin(t, s, sel, 1)
+}
+
+// judgeWithin is judge with other harness budgets.
+func judgeWithin(t *testing.T, s *server, sel conformance.Selection, scale float64) []conformance.Result {
+	t.Helper()
 	suite, err := conformance.NewSuite(spec.Default(), cases.All())
 	if err != nil {
 		t.Fatal(err)
@@ -34,7 +40,7 @@ func judge(t *testing.T, s *server, sel conformance.Selection) []conformance.Res
 	if err != nil {
 		t.Fatal(err)
 	}
-	waits, err := conformance.NewWaits(spec.Default(), 1, 0)
+	waits, err := conformance.NewWaits(spec.Default(), scale, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,9 +19,14 @@ type tour struct {
 
 // take takes a tour. It goes as far as the server lets it.
 func take(x *conformance.Exchange) *tour {
-	t := &tour{refused: dial(x)}
+	t := &tour{refused: dial(x), conn: dial(x)}
+	t.along(x)
+	return t
+}
+
+// along goes along the two connections.
+func (t *tour) along(x *conformance.Exchange) {
 	t.expect(t.clearError(x))
-	t.conn = dial(x)
 	var err error
 	if t.session, err = t.conn.Handshake(peer.Script{Lenient: true}); err != nil {
 		x.Note("no session: %v", err)
@@ -32,7 +37,6 @@ func take(x *conformance.Exchange) *tour {
 			t.expect(leg(x))
 		}
 	}
-	return t
 }
 
 func (t *tour) expect(what string, err error) {

@@ -10,42 +10,66 @@ import (
 	"github.com/bpci/xtmp/vectors/testkit"
 )
 
-// A Conn is one TCP connection and what our end of it knows: keys, counters, the
-// handshake so far, and what was wrong with what came.
+// A Conn is one path, a TCP connection, a WebSocket or UDP sockets, and what our end of it knows:
+// keys, counters, what was wrong with what came, and what it shares with the other
+// paths of its session.
 type Conn struct {
-	nc       net.Conn
-	target   Target
-	entropy  io.Reader
-	clock    func() time.Time
-	recorder Recorder
+	*dialogue
+
+	nc       net.Conn   // on UDP the socket that sends
+	udp      *sockets   // nil on TCP
+	ws       *WebSocket // nc, if the path is a WebSocket
+	recorder Recorder   // of nc; on UDP, of the socket at which the last datagram came
 	critic   Critic
-	keyLog   KeyLog
 	wait     time.Duration
 
-	unread     []byte // received, not yet a whole frame
-	recorded   int    // of the unread bytes, how many the recorder has
-	last       *Received
-	violations []*Deviation
-	handshake  exchange
-	stamps     clockAnchor // of our own frames
+	unread   []byte // received, not yet a whole frame
+	recorded int    // of the unread bytes, how many the recorder has
+	last     *Received
+
+	number uint64      // of the path, from 0, for the key log
+	binder []byte      // of an attached path; nil on the path of the handshake
+	remote clockAnchor // of the peer's frames
 
 	// What the linter knows of the peer.
-	inbound   []*slot
-	outbound  []testkit.Keys    // of our own slots, as they are derived
-	remote    clockAnchor       // of the peer's frames
-	inMid     uint64            // its last new mid
-	heard     uint64            // the newest epoch under which it sealed
-	rekey     *Rekey            // our last RekeyInit
-	incoming  incoming          // what it cuts, numbers and pushes
-	exercised time.Time         // when it last sent a frame of a type in 0x80 … 0xEF
-	closing   string            // the frame after which it may send nothing; "" if none
-	sent      uint64            // our last sequence number under the path key
-	anySent   bool              // there is one
-	open      map[uint64]uint64 // our reliable frames not covered yet: sequence number → mid
-	pings     [][]byte          // what our PINGs said, the newest last
-	requests  map[uint64]uint8  // mid → type of every reliable message of ours
-	answered  map[uint64]uint64 // mids of ours that had their reply, and its mid
-	whole     map[uint64]bool   // mids of ours of which the whole reply has come
+	inbound  []*slot
+	outbound []testkit.Keys    // of our own slots, as they are derived
+	heard    uint64            // the newest epoch under which it sealed
+	heardAt  uint64            // the lowest sequence number under that epoch
+	closing  string            // the frame after which it may send nothing; "" if none
+	sent     uint64            // our last sequence number under the path key
+	anySent  bool              // there is one
+	open     map[uint64]uint64 // our reliable frames not covered yet: sequence number → mid
+	pings    [][]byte          // what our PINGs said, the newest last
+	window   window            // UDP: which sequence numbers came and went
+}
+
+// A dialogue is what all paths of a session share.
+type dialogue struct {
+	target  Target
+	entropy io.Reader
+	clock   func() time.Time
+	keyLog  KeyLog
+	has     func(profile string) bool // what the peer declares
+	paths   []*Conn                   // in the order in which they were made
+
+	violations []*Deviation
+	handshake  exchange
+	contacts   map[uint64]bool // handshake_ids of contacts that are only questions
+	stamps     clockAnchor     // of our own frames
+	mid        uint64          // our next
+	fragID     uint64          // our next
+	roots      [][]byte        // by epoch
+	attempts   []uint64        // by epoch: our next attach counter
+
+	// What the linter knows of the peer.
+	inMid     uint64           // its last new mid
+	rekey     *Rekey           // our last RekeyInit
+	incoming  incoming         // what it cuts, numbers and pushes
+	exercised time.Time        // when it last sent a frame of a type in 0x80 … 0xEF
+	requests  map[uint64]uint8 // mid → type of every reliable message of ours
+	answered  map[uint64]uint64
+	whole     map[uint64]bool // mids of ours of which the whole reply has come
 }
 
 // A slot is a key slot in which the peer seals. Path slots of all epochs share
@@ -63,6 +87,7 @@ type slot struct {
 const (
 	SlotClear     = "clear"
 	SlotHandshake = "handshake"
+	SlotAttach    = "attach"
 	SlotPath      = "path"
 )
 
@@ -80,37 +105,60 @@ func Dial(ctx context.Context, target Target, options Options) (*Conn, error) {
 	return New(nc, target, options), nil
 }
 
-// New takes over a connection that exists, such as a conformance.Conn or one end
-// of a net.Pipe.
+// New takes over a connection that exists, such as a conformance.Conn, a
+// conformance.Socket, a WebSocket that is open or one end of a net.Pipe. It speaks UDP
+// if the local address is one of UDP.
 func New(nc net.Conn, target Target, options Options) *Conn {
 	if options.Entropy == nil {
 		panic("peer: Options.Entropy is missing: a script has no randomness of its own")
 	}
-	c := &Conn{
-		nc: nc, target: target, entropy: options.Entropy, clock: options.Clock, recorder: options.Recorder, keyLog: options.KeyLog,
-		wait: orDefault(options.Wait), open: map[uint64]uint64{}, requests: map[uint64]uint8{}, answered: map[uint64]uint64{},
-		whole: map[uint64]bool{}, incoming: newIncoming(),
+	d := &dialogue{
+		target: target, entropy: options.Entropy, clock: options.Clock, keyLog: options.KeyLog, has: options.Declares,
+		requests: map[uint64]uint8{}, answered: map[uint64]uint64{}, whole: map[uint64]bool{},
+		incoming: newIncoming(), contacts: map[uint64]bool{},
 	}
-	if c.clock == nil {
-		c.clock = time.Now
+	if d.clock == nil {
+		d.clock = time.Now
 	}
-	if c.recorder == nil {
-		c.recorder = nobody{}
-		if own, ok := nc.(Recorder); ok {
-			c.recorder = own
-		}
+	if d.has == nil {
+		d.has = func(string) bool { return false }
 	}
-	c.critic = nobody{}
-	if own, ok := c.recorder.(Critic); ok {
-		c.critic = own
-	}
-	if c.keyLog == nil {
-		c.keyLog = nobody{}
+	if d.keyLog == nil {
+		d.keyLog = nobody{}
 		if own, ok := nc.(KeyLog); ok {
-			c.keyLog = own
+			d.keyLog = own
 		}
 	}
+	return d.path(nc, options)
+}
+
+// path makes a connection one of the dialogue.
+func (d *dialogue) path(nc net.Conn, options Options) *Conn {
+	c := &Conn{dialogue: d, nc: nc, wait: orDefault(options.Wait), open: map[uint64]uint64{}, number: uint64(len(d.paths))}
+	c.recorder, c.critic = observers(nc, options.Recorder)
+	if _, udp := nc.LocalAddr().(*net.UDPAddr); udp {
+		c.udp = newSockets(d.clock)
+		c.udp.add(nc, c.recorder, c.critic)
+		c.window = newWindow()
+	}
+	c.ws, _ = nc.(*WebSocket)
+	d.paths = append(d.paths, c)
 	return c
+}
+
+// observers returns who is told of the frames of a connection: the recorder that was
+// given, or else the connection itself.
+func observers(nc net.Conn, recorder Recorder) (Recorder, Critic) {
+	if recorder == nil {
+		recorder = nobody{}
+		if own, ok := nc.(Recorder); ok {
+			recorder = own
+		}
+	}
+	if own, ok := recorder.(Critic); ok {
+		return recorder, own
+	}
+	return recorder, nobody{}
 }
 
 func orDefault(wait time.Duration) time.Duration {
@@ -120,7 +168,14 @@ func orDefault(wait time.Duration) time.Duration {
 	return wait
 }
 
-// WriteRaw writes bytes in one write.
+// UDP reports whether the path is one of UDP.
+func (c *Conn) UDP() bool { return c.udp != nil }
+
+// apart reports whether each frame has to be written by itself.
+func (c *Conn) apart() bool { return c.udp != nil || c.ws != nil }
+
+// WriteRaw writes bytes in one write, which on UDP is one datagram and on a WebSocket
+// one binary message.
 func (c *Conn) WriteRaw(raw []byte) error { return c.write("", raw) }
 
 // WriteChunks writes bytes in pieces of the given sizes; what is left over is the
@@ -150,10 +205,16 @@ func (c *Conn) SendDraft(d *Draft) error {
 	return c.write(frameName(d.Frame, d.Plaintext), raw)
 }
 
-// Close ends the connection.
-func (c *Conn) Close() error { return c.nc.Close() }
+// Close ends the connection, or closes the sockets.
+func (c *Conn) Close() error {
+	if c.udp != nil {
+		return c.udp.close()
+	}
+	return c.nc.Close()
+}
 
-// CloseWrite ends our half of the byte stream, where the transport has halves.
+// CloseWrite ends our half of the byte stream, where the transport has halves; on a
+// WebSocket it sends the close that stands for that.
 func (c *Conn) CloseWrite() error {
 	half, ok := c.nc.(interface{ CloseWrite() error })
 	if !ok {
@@ -162,7 +223,7 @@ func (c *Conn) CloseWrite() error {
 	return half.CloseWrite()
 }
 
-// NetConn returns the connection underneath.
+// NetConn returns the connection underneath, on UDP the socket that sends.
 func (c *Conn) NetConn() net.Conn { return c.nc }
 
 // Violations returns what was wrong with the frames received so far, in order.
@@ -180,7 +241,10 @@ func (c *Conn) Unread() []byte { return c.unread }
 // write sends bytes and tells the recorder what they are. Bytes without a name are
 // the script's own idea; their fields say how a peer will read them.
 func (c *Conn) write(name string, raw []byte) error {
-	if len(raw) == 0 {
+	if c.udp != nil {
+		return c.udp.write(name, raw, fieldsOf(c.ownParts(name, raw), raw))
+	}
+	if len(raw) == 0 && c.ws == nil {
 		return nil
 	}
 	_ = c.nc.SetWriteDeadline(time.Now().Add(c.wait)) // fails only on a closed connection; the write tells

@@ -40,6 +40,8 @@ type ErrorFrame struct { //nolint:errname // a frame of the wire first, an error
 	ReplyTo    uint64 // mid of our request if it is a reply, else 0
 	RefSeq     uint64
 	RetryAfter uint32 // milliseconds
+	Session    uint64 // session_id of the frame
+	Token      []byte // of a clear SESSION_UNKNOWN
 	Text       string
 }
 
@@ -59,6 +61,18 @@ func (e *ErrorFrame) Observation() conformance.Observation {
 	o := conformance.ErrorFrame(int(e.Code), scopeOf(e.Scope))
 	o.Detail = e.Text
 	return o
+}
+
+// A Refused is an AttachAck with another status than 0.
+type Refused struct{ Status uint8 } //nolint:errname // an answer of the wire first, an error only where another was due
+
+func (r *Refused) Error() string {
+	return fmt.Sprintf("the peer refused an Attach with status 0x%02X, %s", r.Status, errorName(uint16(r.Status)))
+}
+
+// Observation implements conformance.Observable.
+func (r *Refused) Observation() conformance.Observation {
+	return conformance.ErrorFrame(int(r.Status), conformance.ScopePath)
 }
 
 func scopeOf(scope uint8) conformance.Scope {
@@ -81,6 +95,10 @@ func errorFrame(r *Received) *ErrorFrame {
 		ReplyTo:    r.Plaintext.Prologue.Uint("reply_to"),
 		RefSeq:     body.Uint("ref_seq"),
 		RetryAfter: uint32(body.Uint("retry_after_ms")),
+		Session:    r.Frame.Header.Uint("session_id"),
+	}
+	if body.Has("token") {
+		e.Token = body.Bytes("token")
 	}
 	if body.Has("text") {
 		e.Text = string(body.Bytes("text"))

@@ -13,11 +13,11 @@ import (
 // be nil if ClientHello asked for the key.
 func (c *Conn) ReadFlight(key []byte) (*Received, error) {
 	from := len(c.violations)
-	r, err := c.nextOf(typeHandshakeAck, hsServerFlight, "ServerFlight")
+	r, err := c.nextOf(hsServerFlight, "ServerFlight")
 	if err != nil {
 		return r, err
 	}
-	bodies, err := c.flightBodies(r.Plaintext.Body)
+	bodies, err := c.flightBodies(r.Whole)
 	if err != nil {
 		return r, err
 	}
@@ -35,7 +35,8 @@ func (c *Conn) ReadFlight(key []byte) (*Received, error) {
 	if err := c.verifyProofs(key, bodies); err != nil {
 		return r, err
 	}
-	c.addEpoch(c.handshake.schedule.Value("root_0"), 0)
+	c.addRoot(c.handshake.schedule.Value("root_0"))
+	c.addEpoch(c.roots[0], 0)
 	return r, c.firstSince(from)
 }
 
@@ -75,10 +76,16 @@ func (c *Conn) lintParams(p *testkit.Message) {
 		}
 	}
 	policy := p.Uint("policy")
-	if policy&policyLater != 0 {
-		c.note("XTMP-TYP-033", "policy announces wallets or Attach, which this version does not have", fmt.Sprintf("%04x", policy), "")
+	later := uint64(0)
+	for bit, profile := range map[uint64]string{policyWallet: "wallet", policyAttach: "failover"} {
+		if !c.has(profile) {
+			later |= bit
+		}
 	}
-	if policy&^(policyLater|policyInflates) != 0 {
+	if policy&later != 0 {
+		c.note("XTMP-TYP-033", "policy announces wallets or Attach, which the peer does not declare", fmt.Sprintf("%04x", policy), "")
+	}
+	if policy&^(policyWallet|policyAttach|policyInflates) != 0 {
 		c.note("XTMP-TYP-014", "an undefined bit of policy is set", fmt.Sprintf("%04x", policy), "")
 	}
 }
@@ -109,15 +116,25 @@ func (c *Conn) logKeys(e keylog.Entry, client, server []byte) {
 	c.keyLog.LogKey(e.String())
 }
 
-// path derives the traffic secrets of path 0 in the epoch of a root.
-func (c *Conn) path(root []byte) *testkit.Derivation {
-	return testkit.Derive("path", testkit.Values{"root": root, "binder": c.handshake.schedule.Value("binder_0")})
+// addRoot makes a root the newest.
+func (d *dialogue) addRoot(root []byte) {
+	d.roots = append(d.roots, root)
+	d.attempts = append(d.attempts, 0)
 }
 
-// addEpoch opens frames of the peer under the keys of an epoch from now on, and
-// returns our own keys of that epoch.
+// secrets derives the traffic secrets of the path in the epoch of a root.
+func (c *Conn) secrets(root []byte) *testkit.Derivation {
+	binder := c.binder
+	if binder == nil {
+		binder = c.handshake.schedule.Value("binder_0")
+	}
+	return testkit.Derive("path", testkit.Values{"root": root, "binder": binder})
+}
+
+// addEpoch opens frames of the peer on the path under the keys of an epoch from now
+// on, and returns our own keys of that epoch.
 func (c *Conn) addEpoch(root []byte, epoch uint64) testkit.Keys {
-	secrets := c.path(root)
+	secrets := c.secrets(root)
 	ours := c.slotKeys(secrets.Value("ts_client"))
 	s := &slot{
 		name: SlotPath, keys: c.slotKeys(secrets.Value("ts_server")),
@@ -130,6 +147,6 @@ func (c *Conn) addEpoch(root []byte, epoch uint64) testkit.Keys {
 	}
 	c.inbound = append(c.inbound, s)
 	c.outbound = append(c.outbound, ours)
-	c.logKeys(keylog.Entry{Epoch: uint32(epoch)}, secrets.Value("ts_client"), secrets.Value("ts_server"))
+	c.logKeys(keylog.Entry{Path: uint16(c.number), Epoch: uint32(epoch)}, secrets.Value("ts_client"), secrets.Value("ts_server"))
 	return ours
 }

@@ -54,6 +54,7 @@ type incoming struct {
 
 // A parts is a message of which some fragments have come.
 type parts struct {
+	fragID uint64
 	frames []*Received
 	bodies map[uint64][]byte // by index
 	count  uint64
@@ -71,18 +72,30 @@ func keyOf(p *testkit.Message) string {
 	return "frag_id " + string(p.Bytes("frag_id"))
 }
 
-// take adds a frame and returns the message that it completes, if any.
-func (in *incoming) take(r *Received) *Message {
+// take adds a frame and returns the message that it completes, if any. Resent says
+// that a message may come again, whole or in other pieces: on UDP, or on a second path.
+func (in *incoming) take(r *Received, resent bool) *Message {
 	p := r.Plaintext.Prologue
+	if p.Has("mid") {
+		r.Again = in.done[keyOf(p)]
+	}
 	if !p.Has("frag_id") || r.Type() >= 0x80 {
+		in.done[keyOf(p)] = p.Has("mid")
 		return assemble([]*Received{r}, r.Opened[len(p.Encode()):])
 	}
 	key := keyOf(p)
+	if resent && in.done[key] {
+		return nil
+	}
 	m := in.open[key]
-	if m == nil {
-		m = &parts{bodies: map[uint64][]byte{}, count: p.Uint("count")}
+	if m == nil || resent && p.Uint("frag_id") > m.fragID {
+		m = &parts{bodies: map[uint64][]byte{}, count: p.Uint("count"), fragID: p.Uint("frag_id")}
 		in.open[key] = m
 	}
+	if p.Uint("frag_id") < m.fragID {
+		return nil
+	}
+	_, r.Again = m.bodies[p.Uint("index")]
 	m.frames = append(m.frames, r)
 	m.bodies[p.Uint("index")] = r.Opened[len(p.Encode()):]
 	if uint64(len(m.bodies)) < m.count {

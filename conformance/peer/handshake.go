@@ -16,14 +16,17 @@ type Script struct {
 	WithFinish func(*Session) []*Draft // frames for the same write as ClientFinish
 	Write      Writer                  // how ClientHello and ClientFinish reach the wire; nil for one write each
 
-	IdentityKey []byte // identity key bytes, to verify with when Hello clears the request for the key
-	Lenient     bool   // go on after a deviation that does not prevent it; see Violations
-	NoDone      bool   // do not wait for HandshakeDone
-	NoAck       bool   // do not acknowledge HandshakeDone
-	NoPong      bool   // do not answer PING, now and later
+	IdentityKey []byte                  // identity key bytes, to verify with when Hello clears the request for the key
+	Lenient     bool                    // go on after a deviation that does not prevent it; see Violations
+	Token       []byte                  // UDP: address token; nil for a first contact with Retry
+	Fragments   func([]*Draft) []*Draft // UDP: the fragments of ClientHello that go out with the token
+	NoDone      bool                    // do not wait for HandshakeDone
+	NoAck       bool                    // do not acknowledge HandshakeDone
+	NoPong      bool                    // do not answer PING, now and later
 }
 
-// A Writer puts the bytes of a step on the wire: "ClientHello" or "ClientFinish".
+// A Writer puts the bytes of a step on the wire: "ClientHello" or "ClientFinish"; on
+// UDP a datagram at a time, such as "ClientHello 1 of 2", and "with ClientFinish".
 type Writer func(c *Conn, step string, raw []byte) error
 
 // Handshake runs a handshake by the script. The error is a *Deviation (the server
@@ -36,7 +39,7 @@ func (c *Conn) Handshake(script Script) (*Session, error) {
 	if script.Hello != nil {
 		script.Hello(hello)
 	}
-	if err := c.writeStep(script, "ClientHello", c.prepareHello(hello)); err != nil {
+	if err := c.contact(script, hello); err != nil {
 		return nil, err
 	}
 	if _, err := c.ReadServerHello(); script.stops(err) {
@@ -46,7 +49,7 @@ func (c *Conn) Handshake(script Script) (*Session, error) {
 		return nil, err
 	}
 	s := c.Session()
-	s.NoPong = script.NoPong
+	s.NoPong, s.Acks = script.NoPong, c.udp != nil && !script.NoAck
 	if err := s.finish(script); err != nil {
 		return s, err
 	}
@@ -54,7 +57,7 @@ func (c *Conn) Handshake(script Script) (*Session, error) {
 		if _, err := s.ReadDone(); script.stops(err) {
 			return s, err
 		}
-		if !script.NoAck {
+		if !script.NoAck && !s.Acks {
 			if err := s.Ack(); err != nil {
 				return s, err
 			}
@@ -73,6 +76,35 @@ func (script Script) stops(err error) bool {
 		return false
 	}
 	return err != nil
+}
+
+// contact sends ClientHello: on UDP first what draws a Retry, unless there is a token,
+// and then every fragment with the token.
+func (c *Conn) contact(script Script, hello *Hello) error {
+	if c.udp == nil {
+		return c.writeStep(script, "ClientHello", c.prepareHello(hello))
+	}
+	hello.Token = script.Token
+	if hello.Token == nil {
+		d := c.HelloFragments(hello)[0]
+		err := c.writeStep(script, frameName(d.Frame, d.Plaintext), d.Encode())
+		if err != nil {
+			return err
+		}
+		if _, hello.Token, err = c.ReadRetry(); err != nil {
+			return err
+		}
+	}
+	drafts := c.HelloFragments(hello)
+	if script.Fragments != nil {
+		drafts = script.Fragments(drafts)
+	}
+	for _, d := range drafts {
+		if err := c.writeStep(script, frameName(d.Frame, d.Plaintext), d.Encode()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (c *Conn) writeStep(script Script, step string, raw []byte) error {
@@ -99,13 +131,25 @@ func (s *Session) finish(script Script) error {
 	if script.Finish != nil {
 		script.Finish(d)
 	}
-	raw := d.Encode()
+	pieces := [][]byte{d.Encode()}
 	if script.WithFinish != nil {
 		for _, with := range script.WithFinish(s) {
-			raw = slices.Concat(raw, s.encode(with))
+			pieces = append(pieces, s.encode(with))
 		}
 	}
-	return s.writeStep(script, "ClientFinish", raw)
+	if !s.apart() {
+		pieces = [][]byte{slices.Concat(pieces...)}
+	}
+	for i, raw := range pieces {
+		step := "ClientFinish"
+		if i > 0 {
+			step = "with ClientFinish"
+		}
+		if err := s.writeStep(script, step, raw); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ReadDone waits for the first frame under p0.s and judges it as HandshakeDone.
@@ -113,6 +157,9 @@ func (s *Session) finish(script Script) error {
 func (s *Session) ReadDone() (*Received, error) {
 	from := len(s.violations)
 	r, err := s.ReadFrame(0)
+	for err == nil && s.stray(r, hsHandshakeDone) {
+		r, err = s.ReadFrame(0)
+	}
 	switch {
 	case err != nil:
 		return r, fmt.Errorf("waiting for HandshakeDone: %w", err)
@@ -130,7 +177,7 @@ func (s *Session) ReadDone() (*Received, error) {
 	if body.Short() || len(rest) > 0 {
 		return r, s.violation("XTMP-CON-004", "HandshakeDone has not the length of its layout", len(r.Plaintext.Body), "56")
 	}
-	if token := body.Bytes("address_token"); string(token) != string(make([]byte, len(token))) {
+	if token := body.Bytes("address_token"); !s.has("udp") && string(token) != string(make([]byte, len(token))) {
 		s.wants("handshake_done.address_token", make([]byte, len(token)))
 		s.note("XTMP-HSK-055", "a server without UDP sends an address_token", token, "48 zero bytes")
 	}

@@ -13,6 +13,7 @@ type Hello struct {
 	*Draft
 	X25519 []byte // private key, 32 bytes
 	MLKEM  []byte // seed d ‖ z, 64 bytes
+	Token  []byte // cookie or address token, on UDP
 }
 
 // HelloDefaults returns a correct ClientHello: version 1, suite 1, fresh keys, the
@@ -46,10 +47,13 @@ func (c *Conn) HelloDefaults() *Hello {
 // The values of a handshake that this version knows.
 const (
 	hsClientHello   = 1
+	hsRetry         = 2
 	hsServerHello   = 3
 	hsServerFlight  = 4
 	hsClientFinish  = 5
 	hsHandshakeDone = 6
+	hsAttach        = 16
+	hsAttachAck     = 17
 	hsRekeyInit     = 32
 	hsRekeyResp     = 33
 
@@ -59,7 +63,8 @@ const (
 
 	bitIncludeKey  = 0x0001 // ClientHello flags
 	bitKeyIncluded = 0x01   // ServerIdentity flags
-	policyLater    = 0x0007 // auth_required, attach_udp, attach_tcp
+	policyWallet   = 0x0001 // auth_required
+	policyAttach   = 0x0006 // attach_udp, attach_tcp
 	policyInflates = 0x0008 // accept_deflate
 
 	hintSize = 8
@@ -77,11 +82,24 @@ type exchange struct {
 	schedule *testkit.Derivation
 	identity *testkit.Message // ServerIdentity
 	params   *testkit.Message
+
+	// On UDP, by message: hs_type and session_id.
+	parts  map[string][]*testkit.Plaintext // fragments of messages that are not whole
+	first  map[string]*Received            // the first fragment that came
+	frames map[string]string               // sealed fragments, byte for byte
 }
 
 // SendHello sends the ClientHello and remembers it for the transcript, byte for
-// byte as it was sent [XTMP-KEY-002].
+// byte as it was sent [XTMP-KEY-002]. On UDP it is a first contact: the fragment with
+// index 0, or all with the token, if there is one.
 func (c *Conn) SendHello(h *Hello) error {
+	if c.udp != nil {
+		drafts := c.HelloFragments(h)
+		if h.Token == nil {
+			drafts = drafts[:1] // [XTMP-UDP-039]
+		}
+		return c.SendFragments(drafts...)
+	}
 	raw := c.prepareHello(h)
 	return c.write(frameName(h.Frame, nil), raw)
 }
@@ -89,7 +107,8 @@ func (c *Conn) SendHello(h *Hello) error {
 // prepareHello encodes a hello and makes it the one of this connection.
 func (c *Conn) prepareHello(h *Hello) []byte {
 	raw := h.Encode()
-	sent := append(append([]byte(nil), h.Plaintext.Body...), h.Trailing...)
+	sent := h.WholeBody()
+	c.roots, c.attempts = nil, nil
 	c.handshake = exchange{
 		hello:    h,
 		suite:    testkit.SuiteAES256GCM,
@@ -121,18 +140,29 @@ func (e *exchange) offered(suite uint64) bool {
 	return false
 }
 
-// next reads the frame that the handshake is due, which an Error replaces.
-func (c *Conn) nextOf(messageType, hsType uint8, name string) (*Received, error) {
-	r, err := c.ReadFrame(0)
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("waiting for %s: %w", name, err)
-	case r.Is(typeError):
-		return r, r.Error()
-	case r.Plaintext == nil:
-		return r, c.violation("XTMP-HDR-024", name+" does not open under the key that is due", r.Name, "")
-	case r.Type() != messageType || r.Plaintext.Envelope == nil || uint8(r.Plaintext.Envelope.Uint("hs_type")) != hsType:
-		return r, c.violation("XTMP-HSK-089", "another message in place of "+name, r.Name, "")
+// nextOf reads the frame that the handshake is due, on UDP all of its fragments,
+// which an Error replaces. The body is in Whole.
+func (c *Conn) nextOf(hsType uint8, name string) (*Received, error) {
+	for {
+		r, err := c.ReadFrame(0)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("waiting for %s: %w", name, err)
+		case c.stray(r, hsType):
+		case r.Is(typeError):
+			return r, r.Error()
+		case r.Plaintext == nil:
+			return r, c.violation("XTMP-HDR-024", name+" does not open under the key that is due", r.Name, "")
+		case r.Type() != typeHandshakeAck || r.Plaintext.Envelope == nil || uint8(r.Plaintext.Envelope.Uint("hs_type")) != hsType:
+			return r, c.violation("XTMP-HSK-089", "another message in place of "+name, r.Name, "")
+		case r.Whole != nil:
+			return r, nil
+		}
 	}
-	return r, nil
+}
+
+// stray reports whether a frame is a copy of an earlier step of the handshake, which
+// UDP may bring at any time.
+func (c *Conn) stray(r *Received, due uint8) bool {
+	return c.udp != nil && r.Is(typeHandshakeAck) && r.Slot != SlotPath && r.Plaintext.Envelope.Uint("hs_type") < uint64(due)
 }

@@ -24,7 +24,7 @@ func (c *Conn) lint(r *Received, s *slot) {
 		c.lintSealed(r, s)
 	}
 	c.lintFlags(r)
-	if c.closing != "" {
+	if c.closing != "" && (c.udp == nil || c.closing != "Disconnect" || r.Type() != typeDisconnect) {
 		c.note(c.afterEnd(), "a frame after "+c.closing, r.Name, "nothing")
 	}
 	if r.Plaintext == nil {
@@ -86,10 +86,12 @@ func (c *Conn) lintClear(r *Received) {
 		c.wants("frame.flags", uint64(0))
 		c.note("XTMP-HDR-030", "a clear frame has flags", fmt.Sprintf("%04x", flags), "0000")
 	}
-	if len(c.inbound) > 0 {
+	unknown := r.Type() == typeError && errorName(errorFrame(r).Code) == "SESSION_UNKNOWN"
+	if len(c.inbound) > 0 && c.udp == nil && !unknown {
 		c.note("XTMP-HDR-031", "a clear frame after ServerHello", r.Name, "")
 	}
 	switch id := h.Uint("session_id"); {
+	case unknown: // it names the session of the frame that it answers
 	case r.Type() == typeError && id != 0:
 		c.wants("frame.session_id", uint64(0))
 		c.note("XTMP-HDR-016", "a clear Error has a session_id", id, "0")
@@ -108,11 +110,15 @@ func (c *Conn) lintSealed(r *Received, s *slot) {
 		c.wants("frame.session_id", c.handshake.session)
 		c.note("XTMP-HDR-020", "session_id is not that of the session", id, c.handshake.session)
 	}
-	if seq := r.Frame.Sequence(); seq != *s.next {
+	if c.udp != nil {
+		c.lintArrival(r)
+	} else if seq := r.Frame.Sequence(); seq != *s.next && s.name != SlotAttach {
 		c.wants("frame.sequence_number", *s.next)
 		c.note(sequenceRule(s), "sequence_number is not the next of its slot", seq, *s.next)
 	}
-	*s.next = r.Frame.Sequence() + 1
+	if c.udp == nil || r.Frame.Sequence() >= *s.next {
+		*s.next = r.Frame.Sequence() + 1
+	}
 	if _, want := s.keys.Nonce(r.Frame.Sequence()); !bytes.Equal(want, h.Bytes("nonce")) {
 		c.wants("frame.nonce", want)
 		c.note("XTMP-NON-002", "the nonce field is not iv XOR sequence_number and 12 zero bytes", h.Bytes("nonce"), want)
@@ -121,6 +127,9 @@ func (c *Conn) lintSealed(r *Received, s *slot) {
 		return
 	}
 	c.lintEpoch(r, s)
+	if c.udp != nil {
+		return // its window of time is another
+	}
 	if d := c.remote.distance(h.Uint("timestamp"), r.At); d > timer("T_STAMP_AHEAD") || d < -timer("T_STAMP_BEHIND") {
 		c.note("XTMP-TIM-001", "the timestamp does not go on from server_time", d.String(), "-300 s … +30 s")
 	}

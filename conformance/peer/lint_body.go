@@ -18,6 +18,9 @@ func (c *Conn) lintBody(r *Received) {
 		if n := uint64(len(r.Plaintext.Body)); n < limit("heartbeat_payload_min") || n > limit("heartbeat_payload_max") {
 			c.note("XTMP-HBT-001", "a Heartbeat body of the wrong size", n, "1 … 64")
 		}
+		if body := r.Plaintext.Body; c.udp != nil && len(body) > 0 && body[0] == Ping && uint64(len(body)) != limit("ping_udp") {
+			c.note("XTMP-UDP-102", "a PING on UDP has another size", len(body), limit("ping_udp"))
+		}
 		c.comparePong(r.Plaintext.Body)
 	case t == typeDisconnect:
 		c.lintDisconnect(r)
@@ -44,7 +47,9 @@ func (c *Conn) comparePong(body []byte) {
 }
 
 func (c *Conn) lintDisconnect(r *Received) {
-	c.closing = "Disconnect"
+	if c.closing == "" {
+		c.closing = "Disconnect"
+	}
 	m, rest := testkit.Decode("disconnect", 0, r.Plaintext.Body)
 	if m.Short() || len(rest) > 0 {
 		c.note("XTMP-DSC-010", "a Disconnect body of the wrong size", len(r.Plaintext.Body), "18")
@@ -67,6 +72,10 @@ func (c *Conn) lintAck(r *Received) {
 	m, rest := testkit.Decode("ack", 0, r.Plaintext.Body)
 	if m.Short() || len(rest) > 0 {
 		c.note("XTMP-ACK-006", "an Ack body of the wrong size", len(r.Plaintext.Body), "16")
+		return
+	}
+	if c.udp != nil {
+		c.lintAckOnUDP(m, r)
 		return
 	}
 	for _, field := range []string{"ack_delay_us", "first_range", "range_count"} {
@@ -95,6 +104,10 @@ func (c *Conn) lintError(r *Received) {
 		return
 	}
 	e := errorFrame(r)
+	if e.Clear && errorName(e.Code) == "SESSION_UNKNOWN" {
+		c.lintReset(r, m)
+		return
+	}
 	if m.Uint("flags") != 0 {
 		c.note("XTMP-ERR-009", "flags of an Error are set", fmt.Sprintf("%02x", m.Uint("flags")), "00")
 	}
@@ -109,6 +122,23 @@ func (c *Conn) lintError(r *Received) {
 	}
 	if e.ReplyTo == 0 && e.Scope > 0 {
 		c.closing = "an Error of scope 1 or 2"
+	}
+}
+
+// lintReset judges a clear Error SESSION_UNKNOWN: its form is fixed [XTMP-PTH-044].
+func (c *Conn) lintReset(r *Received, m *testkit.Message) {
+	const none = 1<<64 - 1
+	for _, want := range []struct {
+		field string
+		value uint64
+	}{{"scope", 2}, {"flags", 1}, {"ref_seq", none}} {
+		if got := m.Uint(want.field); got != want.value {
+			c.wants("error."+want.field, want.value)
+			c.note("XTMP-PTH-044", want.field+" of a clear SESSION_UNKNOWN", got, want.value)
+		}
+	}
+	if n := uint64(len(r.Raw)); n != limit("reset_frame") && c.udp != nil { // on a connection a text may follow
+		c.note("XTMP-PTH-044", "a clear SESSION_UNKNOWN has another size", n, limit("reset_frame"))
 	}
 }
 

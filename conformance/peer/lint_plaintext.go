@@ -26,7 +26,9 @@ func (c *Conn) lintPlaintext(r *Received) {
 func (c *Conn) lintProlog(r *Received) {
 	p := r.Plaintext.Prologue
 	begun := c.lintFragment(r)
-	if p.Has("mid") && !begun {
+	if c.resent() && p.Has("mid") {
+		c.inMid = max(c.inMid, r.Mid()) // a message may be sent again, and frames overtake each other
+	} else if p.Has("mid") && !begun {
 		c.inMid++
 		if mid := r.Mid(); mid != c.inMid {
 			c.wants("prologue.mid", c.inMid)
@@ -42,6 +44,10 @@ func (c *Conn) lintProlog(r *Received) {
 	}
 	c.lintReply(r)
 }
+
+// resent reports whether a message of the peer may come again: on UDP, and where the
+// session has several paths.
+func (c *Conn) resent() bool { return c.udp != nil || len(c.paths) > 1 }
 
 func (c *Conn) lintReply(r *Received) {
 	mid := r.ReplyTo()
@@ -66,7 +72,7 @@ func (c *Conn) lintReply(r *Received) {
 	}
 	c.whole[mid] = true
 	for sequence, open := range c.open {
-		if open == mid {
+		if open == mid && c.udp == nil { // on UDP an Ack is due all the same
 			delete(c.open, sequence)
 		}
 	}
@@ -76,6 +82,11 @@ func (c *Conn) lintEnvelope(r *Received) {
 	e := r.Plaintext.Envelope
 	if e.Short() {
 		c.note("XTMP-ENV-003", "the frame is shorter than its envelope", r.Name, "")
+		return
+	}
+	if c.udp != nil && (r.Slot == SlotClear || r.Slot == SlotHandshake) {
+		c.lintFragmentOf(r)
+		c.lintHandshakeID(r)
 		return
 	}
 	if i, n := e.Uint("frag_index"), e.Uint("frag_count"); i != 0 || n != 1 {
@@ -95,7 +106,14 @@ func (c *Conn) lintEnvelope(r *Received) {
 		c.lintRekeyResp(r)
 		return
 	}
-	if id := e.Uint("handshake_id"); id != c.handshake.id {
+	if r.Slot != SlotAttach {
+		c.lintHandshakeID(r)
+	}
+}
+
+// lintHandshakeID holds a message of the handshake to our ClientHello.
+func (c *Conn) lintHandshakeID(r *Received) {
+	if id := r.Plaintext.Envelope.Uint("handshake_id"); id != c.handshake.id && !c.contacts[id] {
 		c.wants("envelope.handshake_id", c.handshake.id)
 		c.note("XTMP-ENV-005", "handshake_id is not that of ClientHello", fmt.Sprintf("%016x", id), fmt.Sprintf("%016x", c.handshake.id))
 	}

@@ -36,6 +36,9 @@ func frameName(f *testkit.Frame, p *testkit.Plaintext) string {
 		if hs, ok := spec.Default().HSType(uint8(p.Envelope.Uint("hs_type"))); ok {
 			name = hs.Name
 		}
+		if n := p.Envelope.Uint("frag_count"); n > 1 {
+			name += fmt.Sprintf(" %d of %d", p.Envelope.Uint("frag_index")+1, n)
+		}
 	}
 	name += detail(f.Type(), p.Body)
 	if mid := p.Prologue.Uint("mid"); mid != 0 {
@@ -55,7 +58,7 @@ func detail(messageType uint8, body []byte) string {
 		}
 	case typeAck:
 		m, _ := testkit.Decode("ack", 0, body)
-		return fmt.Sprintf(" up to %d", m.Uint("largest"))
+		return ackDetail(m)
 	case typeError:
 		m, _ := testkit.Decode("error", 0, body)
 		if m.Has("scope") {
@@ -64,6 +67,31 @@ func detail(messageType uint8, body []byte) string {
 	}
 	return ""
 }
+
+// ackDetail says what an Ack covers: of TCP everything up to a number, of UDP ranges.
+func ackDetail(m *testkit.Message) string {
+	if m.Uint("first_range") == 0 && m.Uint("range_count") == 0 {
+		return fmt.Sprintf(" up to %d", m.Uint("largest"))
+	}
+	spans, sound := testkit.AckSpans(m)
+	text := ""
+	for i, s := range spans {
+		if i == maxSpansNamed {
+			return text + ", …"
+		}
+		if i > 0 {
+			text += ","
+		}
+		text += fmt.Sprintf(" %d–%d", s.Low, s.High)
+	}
+	if !sound {
+		text += ", unsound"
+	}
+	return text
+}
+
+// maxSpansNamed is how many ranges of an Ack its name holds.
+const maxSpansNamed = 6
 
 // fieldsOf turns parts into the fields of a report. A field that was sealed has its
 // plaintext beside it, since the bytes at its place are ciphertext.

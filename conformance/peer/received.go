@@ -11,16 +11,21 @@ import (
 	"github.com/bpci/xtmp/vectors/testkit"
 )
 
-// Received is one frame of the peer.
+// A Received is one frame of the peer.
 type Received struct {
 	Name      string // what it is, in words
 	Frame     *testkit.Frame
 	Raw       []byte
-	At        time.Time          // when it was complete, by the Conn's clock
-	Slot      string             // SlotClear, SlotHandshake, SlotPath; "" if no key of ours fits
+	At        time.Time          // when it was complete, by the Conn's clock; on UDP, when the system handed it over
+	Slot      string             // SlotClear, SlotHandshake, SlotAttach, SlotPath; "" if no key of ours fits
 	Epoch     uint64             // of the path keys
 	Plaintext *testkit.Plaintext // nil if it did not open
 	Message   *Message           // the message that this frame completes; nil if it opened none, or one that goes on
+	Whole     []byte             // the body of the handshake message that this frame completes, else nil
+	Repeated  bool               // on UDP: a frame under this path key with this sequence number came before
+	Again     bool               // its message, or this fragment of it, came before under the same mid
+	UDP       bool               // it came in a datagram
+	Socket    int                // on UDP: number of the socket at which it came
 	Opened    []byte             // the bytes of the plaintext
 	Parts     []testkit.Part     // every byte with its name; the plaintext in place of the payload
 }
@@ -30,6 +35,12 @@ func (r *Received) Type() uint8 { return r.Frame.Type() }
 
 // Is reports whether the frame opened and has that type.
 func (r *Received) Is(messageType uint8) bool { return r.Plaintext != nil && r.Type() == messageType }
+
+// AckEliciting reports whether the frame opened under a path key and calls for an Ack
+// on UDP (12.8).
+func (r *Received) AckEliciting() bool {
+	return r.Slot == SlotPath && r.Plaintext != nil && elicits(r.Type(), r.Frame.Flags())
+}
 
 // Mid returns the mid of a reliable message that opened, else 0.
 func (r *Received) Mid() uint64 { return r.prologue("mid") }
@@ -66,6 +77,12 @@ func (c *Conn) ReadFrame(wait time.Duration) (*Received, error) {
 	if wait == 0 {
 		wait = c.wait
 	}
+	if c.udp != nil {
+		return c.readDatagram(wait)
+	}
+	if c.ws != nil {
+		return c.readFrameOfMessage(wait)
+	}
 	until := time.Now().Add(wait)
 	for {
 		if err := c.checkFront(); err != nil {
@@ -74,7 +91,7 @@ func (c *Conn) ReadFrame(wait time.Duration) (*Received, error) {
 		if frame, rest, whole := testkit.DecodeFrame(c.unread); whole {
 			raw := c.unread[:len(c.unread)-len(rest)]
 			c.unread = rest
-			return c.receive(frame, raw), nil
+			return c.receive(frame, raw, c.clock(), 0), nil
 		}
 		if err := c.fill(until); err != nil {
 			return nil, err
@@ -161,8 +178,24 @@ func silence(wait time.Duration) error {
 }
 
 // receive opens, lints and records a frame.
-func (c *Conn) receive(f *testkit.Frame, raw []byte) *Received {
-	r := &Received{Frame: f, Raw: raw, At: c.clock(), Parts: testkit.Annotate(raw)}
+func (c *Conn) receive(f *testkit.Frame, raw []byte, at time.Time, socket int) *Received {
+	r, s := c.unseal(f, raw)
+	r.At, r.Socket, r.UDP = at, socket, c.udp != nil
+	if r.Slot == SlotPath && r.Plaintext != nil && !r.Plaintext.Prologue.Short() {
+		r.Repeated = c.udp != nil && !c.window.comes(r)
+		r.Message = c.incoming.take(r, c.resent())
+	} else if p := r.Plaintext; p != nil && p.Envelope != nil && !p.Envelope.Short() {
+		r.Whole = c.handshake.join(r)
+	}
+	c.recorder.Received(r.Name, raw, fieldsOf(r.Parts, raw)...)
+	c.last = r
+	c.lint(r, s)
+	return r
+}
+
+// unseal opens a frame, if it has the key, and names it. It changes nothing.
+func (c *Conn) unseal(f *testkit.Frame, raw []byte) (*Received, *slot) {
+	r := &Received{Frame: f, Raw: raw, Parts: testkit.Annotate(raw)}
 	s := c.slotOf(f)
 	switch {
 	case f.Header.Uint("encryption_type") == 0 && f.Clear():
@@ -177,13 +210,7 @@ func (c *Conn) receive(f *testkit.Frame, raw []byte) *Received {
 		}
 	}
 	r.Name = frameName(f, r.Plaintext)
-	if r.Slot == SlotPath && r.Plaintext != nil && !r.Plaintext.Prologue.Short() {
-		r.Message = c.incoming.take(r)
-	}
-	c.recorder.Received(r.Name, raw, fieldsOf(r.Parts, raw)...)
-	c.last = r
-	c.lint(r, s)
-	return r
+	return r, s
 }
 
 func (c *Conn) slotOf(f *testkit.Frame) *slot {

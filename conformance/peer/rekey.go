@@ -56,6 +56,22 @@ func (s *Session) RekeyDraft(r *Rekey) *Draft {
 	return d
 }
 
+// RekeyDrafts returns the frames of a RekeyInit as the path takes them: one, or on UDP
+// fragments that fit a datagram.
+func (s *Session) RekeyDrafts(r *Rekey) []*Draft {
+	if s.udp == nil {
+		return []*Draft{s.RekeyDraft(r)}
+	}
+	return s.RekeyFragments(r, FragmentSize(testkit.FlagValue("REQUIRES_ACK")))
+}
+
+// FragmentSize is how many body bytes a fragment of a message with these flags has in
+// a datagram of 1200 bytes (12.11).
+func FragmentSize(flags uint16) int {
+	prologue := testkit.ComposeFlags("prologue", flags|testkit.FlagValue("FRAGMENT"))
+	return int(limit("frame_payload_udp")) - len(prologue.Encode())
+}
+
 // RekeyFragments returns the frames of a RekeyInit that is cut into fragments of
 // size bytes, the envelope included.
 func (s *Session) RekeyFragments(r *Rekey, size int) []*Draft {
@@ -86,23 +102,43 @@ func (s *Session) ReadRekeyResp(r *Rekey, wait time.Duration) ([]*Received, erro
 	if err != nil {
 		return frames, s.violation("XTMP-RKY-008", "the ML-KEM-768 ciphertext is none: "+err.Error(), "", "")
 	}
-	r.root = testkit.Derive("rekey", testkit.Values{
+	root := testkit.Derive("rekey", testkit.Values{
 		"root": s.root, "mlkem_ss": shared, "x25519_ss": testkit.X25519Shared(r.X25519, body.Bytes("x25519")),
 		"rekey_init": testkit.TranscriptMessage(hsRekeyInit, r.sent),
 		"rekey_resp": testkit.TranscriptMessage(hsRekeyResp, answer.Message.Body),
 	}).Value("root_next")
-	r.keys = s.addEpoch(r.root, r.epoch)
+	s.install(r, root)
 	return frames, nil
 }
 
-// Switch seals what follows under the keys of a rekey whose RekeyResp was read.
-func (s *Session) Switch(r *Rekey) { s.keys, s.root, s.epoch = &r.keys, r.root, r.epoch }
+// install gives every path of the session, and the attach slots, the keys of the new
+// epoch [XTMP-RKY-045].
+func (s *Session) install(r *Rekey, root []byte) {
+	r.root = root
+	s.addRoot(root)
+	for _, path := range s.paths {
+		if path.binder == nil && path.number > 0 {
+			path.addAttach(uint64(len(s.roots) - 1)) // Attach is under way, or was refused
+			continue
+		}
+		if ours := path.addEpoch(root, r.epoch); path == s.Conn {
+			r.keys = ours
+		}
+	}
+}
+
+// Switch seals what follows on this path under the keys of a rekey whose RekeyResp was
+// read.
+func (s *Session) Switch(r *Rekey) {
+	keys := s.slotKeys(s.secrets(r.root).Value("ts_client"))
+	s.keys, s.root, s.epoch = &keys, r.root, r.epoch
+}
 
 // Rekey runs a whole rekey: RekeyInit, RekeyResp, and the PING under the new keys. It
 // returns every frame that came before the PONG.
 func (s *Session) Rekey(ping []byte) ([]*Received, error) {
 	r := s.RekeyDefaults()
-	if err := s.SendDrafts(s.RekeyDraft(r)); err != nil {
+	if err := s.SendDrafts(s.RekeyDrafts(r)...); err != nil {
 		return nil, err
 	}
 	frames, err := s.ReadRekeyResp(r, 0)
@@ -119,6 +155,12 @@ func (s *Session) Epoch() uint64 { return s.epoch }
 
 // lintEpoch judges under which epoch the peer sealed.
 func (c *Conn) lintEpoch(r *Received, s *slot) {
+	if c.udp != nil && s.epoch < c.heard && r.Frame.Sequence() < c.heardAt {
+		return // it was overtaken
+	}
+	if s.epoch > c.heard || r.Frame.Sequence() < c.heardAt {
+		c.heardAt = r.Frame.Sequence()
+	}
 	switch {
 	case s.epoch < c.heard:
 		c.note("XTMP-RKY-023", "a frame under the keys of an epoch that is over", r.Name, "")

@@ -2,6 +2,7 @@ package peer
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/bpci/xtmp/internal/capturefile/keylog"
 	"github.com/bpci/xtmp/vectors/testkit"
@@ -11,20 +12,20 @@ import (
 // The error is a *Deviation, an *ErrorFrame, or that of ReadFrame.
 func (c *Conn) ReadServerHello() (*Received, error) {
 	from := len(c.violations)
-	r, err := c.nextOf(typeHandshakeAck, hsServerHello, "ServerHello")
+	r, err := c.nextOf(hsServerHello, "ServerHello")
 	if err != nil {
 		return r, err
 	}
-	body, rest := testkit.Decode("server_hello", 0, r.Plaintext.Body)
+	body, rest := testkit.Decode("server_hello", 0, r.Whole)
 	if body.Short() || len(rest) > 0 {
 		return r, c.violation("XTMP-CON-004", "ServerHello has not the length of its layout",
-			len(r.Plaintext.Body), "1178 and its TLV entries")
+			len(r.Whole), "1178 and its TLV entries")
 	}
 	c.lintServerHello(r, body)
 	c.handshake.session = body.Uint("session_id")
 	c.handshake.suite = uint8(body.Uint("suite"))
 	c.remote = clockAnchor{micros: body.Uint("server_time"), moment: r.At}
-	if err := c.deriveHandshakeKeys(r.Plaintext.Body, body); err != nil {
+	if err := c.deriveHandshakeKeys(r.Whole, body); err != nil {
 		return r, err
 	}
 	return r, c.firstSince(from)
@@ -53,8 +54,8 @@ func (c *Conn) lintServerHello(r *Received, body *testkit.Message) {
 	c.lintTLV("ServerHello", body.Bytes("extensions"), "XTMP-TYP-023")
 }
 
-// lintTLV judges a TLV block of a server without Attach: ascending, and nothing
-// that has to be understood.
+// lintTLV judges a TLV block: ascending, and nothing that has to be understood but
+// the endpoints of a server with Attach in ServerIdentity.
 func (c *Conn) lintTLV(message string, block []byte, mandatory string) {
 	entries, fits := testkit.TLVEntries(block)
 	if !fits {
@@ -65,9 +66,29 @@ func (c *Conn) lintTLV(message string, block []byte, mandatory string) {
 			c.note("XTMP-TYP-020", "TLV types of "+message+" do not ascend",
 				fmt.Sprintf("0x%04X after 0x%04X", e.Type, entries[i-1].Type), "")
 		}
-		if e.Type < 0x8000 {
+		switch {
+		case e.Type == tlvEndpoints && message == "ServerIdentity" && c.has("failover"):
+			c.lintEndpoints(e.Value)
+		case e.Type < 0x8000:
 			c.note(mandatory, message+" has a TLV entry that has to be understood", fmt.Sprintf("0x%04X", e.Type), "")
 		}
+	}
+}
+
+// tlvEndpoints is the type of attach_endpoints in ServerIdentity.
+const tlvEndpoints = 2
+
+// lintEndpoints judges the value of attach_endpoints.
+func (c *Conn) lintEndpoints(value []byte) {
+	bad := len(value) == 0
+	for rest := value; len(rest) > 0; {
+		var e *testkit.Message
+		e, rest = testkit.Decode("attach_endpoint", 0, rest)
+		host := e.Bytes("host")
+		bad = bad || e.Short() || e.Uint("port") == 0 || len(host) == 0 || slices.ContainsFunc(host, func(b byte) bool { return b > 0x7F })
+	}
+	if bad {
+		c.note("XTMP-PTH-056", "attach_endpoints is no list of endpoints", value, "")
 	}
 }
 

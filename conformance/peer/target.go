@@ -18,12 +18,13 @@ type Target struct {
 // Options are what a Conn needs besides its target. The zero value of a field
 // stands for the default named beside it; Entropy has none.
 type Options struct {
-	LocalAddr netip.Addr       // source address; the host's choice
-	Entropy   io.Reader        // everything random that is sent
-	Clock     func() time.Time // stamps and hellos; time.Now
-	Recorder  Recorder         // the connection itself if it is one; nobody
-	KeyLog    KeyLog           // the connection itself if it is one; nobody
-	Wait      time.Duration    // how long a read or write waits that is given 0; DefaultWait
+	LocalAddr netip.Addr                // source address; the host's choice
+	Entropy   io.Reader                 // everything random that is sent
+	Clock     func() time.Time          // stamps and hellos, from any goroutine; time.Now
+	Recorder  Recorder                  // the connection itself if it is one; nobody
+	KeyLog    KeyLog                    // the connection itself if it is one; nobody
+	Declares  func(profile string) bool // what the target declares; core alone
+	Wait      time.Duration             // how long a read or write waits that is given 0; DefaultWait
 }
 
 // DefaultWait is how long a read waits if neither the call nor the options say it.

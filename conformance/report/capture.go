@@ -59,7 +59,7 @@ const maxComment = 4 << 10
 
 // conversationOf is a talk as packets are made of it: the judge is the client.
 func conversationOf(talk conformance.Talk) capturefile.Conversation {
-	c := capturefile.Conversation{Client: talk.Local, Server: talk.Remote}
+	c := capturefile.Conversation{Client: talk.Local, Server: talk.Remote, UDP: talk.UDP}
 	for _, m := range talk.Moves {
 		step := capturefile.Step{At: m.At, FromClient: m.Way != conformance.WayReceived && !m.ByPeer, Data: m.Bytes}
 		switch {

@@ -19,7 +19,8 @@ type Header struct {
 	Spec        Build       `json:"spec"`
 	Target      Target      `json:"target"`
 	Selection   Selection   `json:"selection"`
-	Seed        string      `json:"seed"` // 0x and 16 hex digits
+	Drafts      []string    `json:"drafts,omitempty"` // what of the profiles is not certified yet
+	Seed        string      `json:"seed"`             // 0x and 16 hex digits
 	Parallel    int         `json:"parallel"`
 	Started     string      `json:"started"` // RFC 3339, UTC
 	ElapsedUS   int64       `json:"elapsed_us"`
@@ -74,6 +75,7 @@ type Requirement struct {
 	Proving      []string `json:"proving,omitempty"`
 	Touching     []string `json:"touching,omitempty"`
 	Verdict      string   `json:"verdict,omitempty"`
+	Draft        bool     `json:"draft,omitempty"` // no case yet: its profile is a draft
 	Orphan       string   `json:"orphan,omitempty"`
 }
 

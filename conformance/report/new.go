@@ -39,7 +39,8 @@ func New(o *conformance.Outcome, c conformance.Conclusion, about About) (*Docume
 				Profiles: about.Selection.Profiles, Level: string(about.Selection.Level),
 				Run: about.Selection.Run, Skip: about.Selection.Skip,
 			},
-			Seed: Seed(o.Seed), Parallel: o.Parallel,
+			Drafts: o.Suite.Drafts(about.Selection.Profiles),
+			Seed:   Seed(o.Seed), Parallel: o.Parallel,
 			Started: o.Started.UTC().Format(time.RFC3339), ElapsedUS: o.Elapsed.Microseconds(),
 			Calibration: Calibration{
 				JitterUS:    o.Calibration.Jitter.Microseconds(),
@@ -99,7 +100,7 @@ func requirementsOf(o *conformance.Outcome) []Requirement {
 			ID: q.ID, Level: q.Level, Role: q.Role, Profile: q.Profile,
 			Chapter: q.Chapter, ChapterTitle: titles[q.Chapter], Section: q.Section, Text: q.Text,
 			Testability: q.Testability, Reason: q.Reason,
-			Proving: row.Proving, Touching: row.Touching, Verdict: string(row.Verdict), Orphan: row.Orphan,
+			Proving: row.Proving, Touching: row.Touching, Verdict: string(row.Verdict), Draft: row.Draft, Orphan: row.Orphan,
 		})
 	}
 	return rows

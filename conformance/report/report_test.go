@@ -28,12 +28,15 @@ func sample(t *testing.T) *Document {
 			{ID: "XTMP-HDR-002", Level: "MUST NOT", Role: "server", Text: "A server MUST NOT accept <b>reserved</b> bits."},
 			{ID: "XTMP-HDR-003", Level: "MUST", Role: "server", Text: "A server MUST live."},
 			{ID: "XTMP-HDR-004", Level: "MUST", Role: "server", Text: "A server MUST be lonely."},
+			{ID: "XTMP-HDR-005", Level: "MUST", Role: "server", Text: "A server MUST be awaited."},
 		},
+		Profiles: []spec.Profile{{Name: "core"}, {Name: "later", Draft: true}},
 	}
 	for i := range reg.Requirements {
 		q := &reg.Requirements[i]
 		q.Profile, q.Testability, q.Chapter, q.Section = "core", spec.Tested, "02-frame", "2.1 Fields"
 	}
+	reg.Requirements[4].Profile = "later"
 	reg.Requirements[2].Testability, reg.Requirements[2].Reason = spec.Implicit, "nothing works otherwise"
 	explain := conformance.Explain{Why: "it matters", Sends: "a frame", UsualCauses: []string{"haste"}}
 	good := conformance.Case{
@@ -77,7 +80,8 @@ func sample(t *testing.T) *Document {
 	}
 	o.Results[1] = withEvidence(o.Results[1])
 	d, err := New(o, o.Conclude(nil), About{
-		Version: "v0", Command: "serve --it's", Replay: []string{"xtmp-conform", "run", "--exec", "serve --it's"},
+		Selection: conformance.Selection{Profiles: []string{"core", "later"}},
+		Version:   "v0", Command: "serve --it's", Replay: []string{"xtmp-conform", "run", "--exec", "serve --it's"},
 		Captures: map[string]string{"XC-0002[bit=3]": "captures/XC-0002-bit-3.pcapng"},
 	})
 	if err != nil {
@@ -263,7 +267,8 @@ func TestHTML(t *testing.T) {
 		"not kept",                // a field beyond the bytes
 		"nothing works otherwise", // the reason for no case
 		"no case proves it",       // an orphan
-		"&lt;script&gt;alert(1)",  // the peer's standard error, harmless
+		"draft: no case yet", "profile later is a draft",
+		"&lt;script&gt;alert(1)", // the peer's standard error, harmless
 		"serve --it&#39;\\&#39;&#39;s&#39; --run &#39;XC-0002[bit=3]&#39;", // the replay line
 		"1.234 s", "0x000000000000beef", "127.0.0.1:8090", "2 The frame", "@media print", "prefers-color-scheme: dark",
 	} {

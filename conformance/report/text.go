@@ -124,6 +124,9 @@ func (t *text) summary(d *Document) {
 	for _, stale := range d.Footer.Stale {
 		t.wrapped("", "stale     ", stale)
 	}
+	for _, draft := range d.Header.Drafts {
+		t.wrapped("", "draft     ", draft)
+	}
 	if d.Footer.Orphans > 0 {
 		t.line("coverage  %d requirements lack a case or a reason: xtmp-conform coverage", d.Footer.Orphans)
 	}

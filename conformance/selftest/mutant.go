@@ -43,7 +43,7 @@ const (
 	StatusSurvived    = "survived"     // no case saw the defect
 	StatusMisjudged   = "misjudged"    // only cases that prove other requirements saw it
 	StatusNotDrivable = "not-drivable" // it did not come up
-	StatusNotRun      = "not-run"      // it is slow, and slow ones were not asked for
+	StatusNotRun      = "not-run"      // it is slow, or of a profile, and those were not asked for
 )
 
 // mutantName is what may stand in a command line without quotes.
@@ -151,7 +151,10 @@ func (cfg *Config) runMutant(ctx context.Context, mutant Mutant) MutantResult {
 	if !mutant.Slow && !cfg.Full {
 		sel.Skip = cfg.slow()
 	}
-	switch {
+	switch q, _ := cfg.Suite.Registry().Requirement(mutant.Requirement); {
+	case len(cfg.Asked) > 0 && !(slices.Contains(cfg.Asked, q.Profile) && (q.Needs == "" || slices.Contains(cfg.Asked, q.Needs))):
+		result.Status, result.Note = StatusNotRun, "profile "+q.Profile+" is not asked about"
+		return result
 	case len(proving) == 0:
 		result.Status, result.Note = StatusSurvived, "no case proves "+mutant.Requirement
 		return result

@@ -26,6 +26,7 @@ type Config struct {
 	Degenerate []Degenerate
 	Excuses    []Excuse
 	Profiles   []string  // what the reference and its mutants declare; none means core alone
+	Asked      []string  // of these, those whose cases and mutants are run; none means all
 	Reference  string    // command; empty means that no reference is run
 	Mutants    []Mutant  // from ListMutants
 	Zoo        []Variant // from ListZoo
@@ -227,6 +228,7 @@ func (cfg *Config) judge(ctx context.Context, command string, sel conformance.Se
 	if sel.Profiles == nil {
 		sel.Profiles = cfg.Profiles
 	}
+	sel.Asked = cfg.Asked
 	plan, err := cfg.Suite.Select(sel)
 	if err != nil {
 		return nil, err

@@ -72,7 +72,7 @@ func (m *Matrix) score() string {
 	}
 	text := fmt.Sprintf("%d of %d mutants killed by a case that proves their requirement", killed, len(m.Mutants))
 	if waiting > 0 {
-		text += fmt.Sprintf("; %d are slow and were not run", waiting)
+		text += fmt.Sprintf("; %d were not run: they are slow, or of a profile that was not asked about", waiting)
 	}
 	return text
 }

@@ -57,7 +57,7 @@ const samples = 2
 // sample selects what the zoo is asked: everything if that is asked for, else some
 // instances of each case, without what waits for a timer.
 func (cfg *Config) sample() (conformance.Selection, error) {
-	all := conformance.Selection{Slow: cfg.Full && cfg.Slow, Profiles: cfg.Profiles}
+	all := conformance.Selection{Slow: cfg.Full && cfg.Slow, Profiles: cfg.Profiles, Asked: cfg.Asked}
 	if cfg.Full {
 		return all, nil
 	}

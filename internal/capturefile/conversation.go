@@ -11,10 +11,11 @@ import (
 	"github.com/google/gopacket/layers"
 )
 
-// A Conversation is what passed on one TCP connection, as either end saw it. Both
-// addresses are of the same family.
+// A Conversation is what passed on one TCP connection, or between two UDP addresses,
+// as either end saw it. Both addresses are of the same family.
 type Conversation struct {
 	Client, Server netip.AddrPort // the client opened it
+	UDP            bool           // each Sent is a datagram; the other steps leave no packet
 	Steps          []Step         // in order of time
 }
 
@@ -45,8 +46,8 @@ const maxSegment = 65000
 const windowScale = 10
 
 // Packets turns conversations into the packets that could have carried them:
-// Ethernet, IP and TCP with the handshake, sequence numbers, acknowledgements and
-// checksums, all in order of time. It returns an error for addresses that cannot
+// Ethernet, IP and UDP, or TCP with the handshake, sequence numbers and
+// acknowledgements; with checksums, all in order of time. It returns an error for addresses that cannot
 // stand in one packet.
 func Packets(conversations ...Conversation) ([]Packet, error) {
 	var all []Packet
@@ -57,7 +58,11 @@ func Packets(conversations ...Conversation) ([]Packet, error) {
 		}
 		t := &tcp{client: end{c.Client, client}, server: end{c.Server, server}}
 		for _, step := range c.Steps {
-			if err := t.step(step); err != nil {
+			take := t.step
+			if c.UDP {
+				take = t.datagram
+			}
+			if err := take(step); err != nil {
 				return nil, fmt.Errorf("capture: %v to %v: %w", c.Client, c.Server, err)
 			}
 		}
@@ -110,6 +115,21 @@ func (t *tcp) step(s Step) error {
 	return fmt.Errorf("a step of kind %d", s.Kind)
 }
 
+// datagram adds the packet of a step on UDP.
+func (t *tcp) datagram(s Step) error {
+	if s.Kind != Sent {
+		return nil
+	}
+	from, to := t.server, t.client
+	if s.FromClient {
+		from, to = to, from
+	}
+	head := &layers.UDP{SrcPort: layers.UDPPort(from.port.Port()), DstPort: layers.UDPPort(to.port.Port())}
+	raw, err := serialize(from, to, s.FromClient, head, s.Data)
+	t.packets = append(t.packets, Packet{At: s.At.UTC(), Link: LinkEthernet, Data: raw, Length: len(raw)})
+	return err
+}
+
 // segment adds one packet, a nanosecond after the one before at the earliest, so
 // that readers that sort keep the order.
 func (t *tcp) segment(at time.Time, fromClient bool, flags layers.TCP, data []byte) error {
@@ -140,7 +160,17 @@ func (t *tcp) segment(at time.Time, fromClient bool, flags layers.TCP, data []by
 	return err
 }
 
-func serialize(from, to end, fromClient bool, head *layers.TCP, data []byte) ([]byte, error) {
+// A transport is the header of TCP or UDP.
+type transport interface {
+	gopacket.SerializableLayer
+	SetNetworkLayerForChecksum(gopacket.NetworkLayer) error
+}
+
+func serialize(from, to end, fromClient bool, head transport, data []byte) ([]byte, error) {
+	protocol := layers.IPProtocolTCP
+	if head.LayerType() == layers.LayerTypeUDP {
+		protocol = layers.IPProtocolUDP
+	}
 	// Locally administered addresses that tell the sides apart.
 	link := &layers.Ethernet{SrcMAC: []byte{2, 0, 0, 0, 0, 2}, DstMAC: []byte{2, 0, 0, 0, 0, 1}}
 	if fromClient {
@@ -150,7 +180,7 @@ func serialize(from, to end, fromClient bool, head *layers.TCP, data []byte) ([]
 	if from.addr.Is4() {
 		link.EthernetType = layers.EthernetTypeIPv4
 		ip := &layers.IPv4{
-			Version: 4, TTL: 64, Flags: layers.IPv4DontFragment, Protocol: layers.IPProtocolTCP,
+			Version: 4, TTL: 64, Flags: layers.IPv4DontFragment, Protocol: protocol,
 			SrcIP: from.addr.AsSlice(), DstIP: to.addr.AsSlice(),
 		}
 		network = ip
@@ -158,7 +188,7 @@ func serialize(from, to end, fromClient bool, head *layers.TCP, data []byte) ([]
 	} else {
 		link.EthernetType = layers.EthernetTypeIPv6
 		ip := &layers.IPv6{
-			Version: 6, HopLimit: 64, NextHeader: layers.IPProtocolTCP, SrcIP: from.addr.AsSlice(), DstIP: to.addr.AsSlice(),
+			Version: 6, HopLimit: 64, NextHeader: protocol, SrcIP: from.addr.AsSlice(), DstIP: to.addr.AsSlice(),
 		}
 		network = ip
 		_ = head.SetNetworkLayerForChecksum(ip)

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
 	"pgregory.net/rapid"
@@ -267,6 +268,60 @@ func TestTshark(t *testing.T) {
 	for _, line := range lines {
 		if fields := strings.Split(line, "\t"); len(fields) != 6 || fields[3] != "1" || fields[4] != "" || fields[5] != "" {
 			t.Errorf("tshark has a remark: %q", line)
+		}
+	}
+}
+
+func TestPacketsOfDatagrams(t *testing.T) {
+	at := time.Unix(1700000000, 0).UTC()
+	for _, ends := range [][2]netip.AddrPort{{client4, server4}, {client6, server6}} {
+		packets, err := Packets(Conversation{Client: ends[0], Server: ends[1], UDP: true, Steps: []Step{
+			{At: at, FromClient: true, Kind: Opened},
+			{At: at, FromClient: true, Kind: Sent, Data: []byte("question")},
+			{At: at.Add(time.Second), Kind: Sent, Data: bytes.Repeat([]byte("a"), 1200)},
+		}})
+		if err != nil || len(packets) != 2 {
+			t.Fatalf("%d packets, %v; want 2", len(packets), err)
+		}
+		for i, want := range []struct {
+			from netip.AddrPort
+			size int
+		}{{ends[0], 8}, {ends[1], 1200}} {
+			s, err := packets[i].Segment()
+			if err != nil || !s.UDP || s.From != want.from || len(s.Payload) != want.size {
+				t.Errorf("packet %d is %+v, %v", i, s, err)
+			}
+		}
+	}
+}
+
+// TestPacketOfASegment makes packets of segments and takes them apart again.
+func TestPacketOfASegment(t *testing.T) {
+	at := time.Unix(1700000000, 1000).UTC()
+	for name, s := range map[string]Segment{
+		"SYN":       {From: client4, To: server4, Seq: 1<<32 - 1, SYN: true, Window: 2048, Scale: 7},
+		"data":      {From: server4, To: client4, Seq: 7, Ack: 9, ACK: true, Window: 1, Payload: []byte("data")},
+		"end":       {From: client6, To: server6, Seq: 7, Ack: 9, ACK: true, FIN: true},
+		"reset":     {From: server6, To: client6, RST: true},
+		"datagram":  {From: client4, To: server4, UDP: true, Payload: bytes.Repeat([]byte{1}, 1200)},
+		"datagram6": {From: server6, To: client6, UDP: true, Payload: []byte{}},
+	} {
+		p, err := s.Packet(at)
+		if err != nil || !p.At.Equal(at) || p.Link != LinkEthernet || p.Length != len(p.Data) {
+			t.Errorf("%s: %+v, %v", name, p, err)
+		}
+		got, err := p.Segment()
+		if err != nil || !bytes.Equal(got.Payload, s.Payload) {
+			t.Errorf("%s: %x, %v", name, got.Payload, err)
+		}
+		got.Payload, s.Payload = nil, nil
+		if diff := cmp.Diff(s, got, cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+	for _, s := range []Segment{{From: client4, To: server6}, {}} {
+		if _, err := s.Packet(at); err == nil {
+			t.Errorf("a packet from %v to %v", s.From, s.To)
 		}
 	}
 }

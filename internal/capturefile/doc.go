@@ -4,7 +4,7 @@
 //	[]Conversation ──Packets──▶ []Packet ──▶ Writer ──▶ pcapng
 //	                               ▲          │ secrets block, then packets
 //	                               │          ▼
-//	            Segment ◀──Segment─┴─────── Reader ◀── pcapng, pcap, either of them in gzip
+//	   Packet◀─ Segment ◀──Segment─┴─────── Reader ◀── pcapng, pcap, either of them in gzip
 //	                                          └──▶ Secrets
 //
 // The secrets stand in a Decryption Secrets Block of type 0x0A with secrets type

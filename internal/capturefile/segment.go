@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"time"
 
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
@@ -17,6 +18,8 @@ type Segment struct {
 	Seq, Ack uint32 // TCP only, as all that follow
 	SYN, ACK bool
 	FIN, RST bool
+	Window   uint16 // as it stands in the header
+	Scale    uint8  // of a SYN: what the sender's windows are shifted by; 0: it says nothing of it
 	Payload  []byte // shares the packet's bytes
 	Cut      bool   // the packet was longer than what was captured of it
 }
@@ -53,6 +56,7 @@ func (p Packet) Segment() (Segment, error) {
 		case layers.LayerTypeTCP:
 			s.Seq, s.Ack, s.Payload = d.tcp.Seq, d.tcp.Ack, d.tcp.Payload
 			s.SYN, s.ACK, s.FIN, s.RST = d.tcp.SYN, d.tcp.ACK, d.tcp.FIN, d.tcp.RST
+			s.Window, s.Scale = d.tcp.Window, scaleOf(&d.tcp)
 			return s.between(from, to, uint16(d.tcp.SrcPort), uint16(d.tcp.DstPort)), nil
 		case layers.LayerTypeUDP:
 			s.UDP, s.Payload = true, d.udp.Payload
@@ -60,6 +64,39 @@ func (p Packet) Segment() (Segment, error) {
 		}
 	}
 	return Segment{}, ErrNoSegment
+}
+
+// scaleOf returns the window scale of a SYN that has one.
+func scaleOf(t *layers.TCP) uint8 {
+	for _, o := range t.Options {
+		if t.SYN && o.OptionType == layers.TCPOptionKindWindowScale && len(o.OptionData) == 1 {
+			return o.OptionData[0]
+		}
+	}
+	return 0
+}
+
+// Packet returns the packet that carries a segment over Ethernet, with its checksums:
+// Packet.Segment gives the segment back. It returns an error for addresses that cannot
+// stand in one packet.
+func (s Segment) Packet(at time.Time) (Packet, error) {
+	from, to := end{s.From, s.From.Addr().Unmap()}, end{s.To, s.To.Addr().Unmap()}
+	if !from.addr.IsValid() || from.addr.Is4() != to.addr.Is4() {
+		return Packet{}, fmt.Errorf("capture: a packet from %v to %v", s.From, s.To)
+	}
+	var head transport = &layers.UDP{SrcPort: layers.UDPPort(s.From.Port()), DstPort: layers.UDPPort(s.To.Port())}
+	if !s.UDP {
+		t := &layers.TCP{
+			SrcPort: layers.TCPPort(s.From.Port()), DstPort: layers.TCPPort(s.To.Port()), Seq: s.Seq, Ack: s.Ack,
+			SYN: s.SYN, ACK: s.ACK, FIN: s.FIN, RST: s.RST, PSH: len(s.Payload) > 0, Window: s.Window,
+		}
+		if s.SYN && s.Scale > 0 {
+			t.Options = []layers.TCPOption{{OptionType: layers.TCPOptionKindWindowScale, OptionLength: 3, OptionData: []byte{s.Scale}}}
+		}
+		head = t
+	}
+	raw, err := serialize(from, to, s.From.Compare(s.To) < 0, head, s.Payload)
+	return Packet{At: at.UTC(), Link: LinkEthernet, Data: raw, Length: len(raw)}, err
 }
 
 func (s Segment) between(from, to net.IP, fromPort, toPort uint16) Segment {

@@ -76,16 +76,16 @@ func (c *Conn) Write(b []byte) int {
 }
 
 // Space returns how much Write would take.
-func (c *Conn) Space() int { return c.cfg.SendBuffer - len(c.send.buffer) }
+func (c *Conn) Space() int { return c.cfg.SendBuffer - c.send.buffer.len() }
 
 // Unacknowledged returns how much of what was written is not known to have arrived.
-func (c *Conn) Unacknowledged() int { return len(c.send.buffer) }
+func (c *Conn) Unacknowledged() int { return c.send.buffer.len() }
 
 // Read takes received bytes.
 func (c *Conn) Read(b []byte) int { return c.recv.read(b) }
 
 // Buffered returns how much Read would give.
-func (c *Conn) Buffered() int { return len(c.recv.ready) }
+func (c *Conn) Buffered() int { return c.recv.ready.len() }
 
 // PeerClosed says whether the peer will send nothing after what is buffered.
 func (c *Conn) PeerClosed() bool { return c.recv.finished }

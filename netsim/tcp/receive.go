@@ -11,7 +11,7 @@ type receiver struct {
 	cfg      *Config
 	begun    bool
 	next     uint32 // the next that is missing
-	ready    []byte // in order, not read
+	ready    pipe   // in order, not read
 	early    []early
 	finished bool // the FIN has come, and all before it
 	deaf     bool // nobody will read
@@ -39,7 +39,7 @@ func (r *receiver) window() uint32 {
 	if !r.begun {
 		return uint32(r.cfg.ReceiveBuffer) / windowUnit * windowUnit
 	}
-	free := max(r.cfg.ReceiveBuffer-len(r.ready), 0)
+	free := max(r.cfg.ReceiveBuffer-r.ready.len(), 0)
 	if told := int(r.told - r.next); free < told+min(r.cfg.SegmentSize, r.cfg.ReceiveBuffer/2) {
 		free = max(told, 0) // no silly windows
 	}
@@ -51,12 +51,12 @@ func (r *receiver) window() uint32 {
 }
 
 func (r *receiver) read(b []byte) int {
-	n := copy(b, r.ready)
+	n := copy(b, r.ready.held)
 	left := int(r.told - r.next)
-	r.ready = r.ready[n:]
+	r.ready.drop(n)
 	// A window that was shut, or nearly, is worth an acknowledgement.
 	if n > 0 && !r.finished && left < 2*r.cfg.SegmentSize &&
-		r.cfg.ReceiveBuffer-len(r.ready) >= left+min(r.cfg.SegmentSize, r.cfg.ReceiveBuffer/2) {
+		r.cfg.ReceiveBuffer-r.ready.len() >= left+min(r.cfg.SegmentSize, r.cfg.ReceiveBuffer/2) {
 		r.ackNow = true
 	}
 	return n
@@ -103,7 +103,7 @@ func (r *receiver) take(seq uint32, data []byte, fin bool) {
 	if r.finished || known > uint32(len(data)) {
 		return
 	}
-	r.ready = append(r.ready, data[known:]...)
+	r.ready.append(data[known:])
 	r.next = seq + uint32(len(data))
 	if fin {
 		r.next++
@@ -223,7 +223,7 @@ func (c *Conn) moved(now vtime.Time) {
 		c.established()
 	}
 	closed := c.state == FinWait || c.state == LastAck
-	if !closed || c.send.fin || len(c.send.buffer) > 0 {
+	if !closed || c.send.fin || c.send.buffer.len() > 0 {
 		return
 	}
 	switch {

@@ -38,8 +38,11 @@ type Segment struct {
 	Data             []byte
 }
 
-// windowUnit is what the window field counts: a scale of 7, in every segment.
-const windowUnit = 128
+// WindowScale is what the window field of every segment is shifted by.
+const WindowScale = 7
+
+// windowUnit is what the window field counts.
+const windowUnit = 1 << WindowScale
 
 // headerSize is the length of a header. No segment has options: both ends know
 // the segment size and the scale.

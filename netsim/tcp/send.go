@@ -15,7 +15,7 @@ type sender struct {
 	fin    bool   // a FIN lies behind the buffer
 	edge   uint32 // behind what the peer allows to be sent; it never goes back
 	probe  bool   // one byte may be sent into a closed window
-	buffer []byte // not acknowledged, behind the SYN
+	buffer pipe   // not acknowledged, behind the SYN
 
 	rto        rto
 	congestion congestion
@@ -35,14 +35,14 @@ func (s *sender) init(cfg *Config, isn uint32) {
 }
 
 func (s *sender) write(b []byte, limit int) int {
-	n := max(min(len(b), limit-len(s.buffer)), 0)
-	s.buffer = append(s.buffer, b[:n]...)
+	n := max(min(len(b), limit-s.buffer.len()), 0)
+	s.buffer.append(b[:n])
 	return n
 }
 
 // end returns the number behind all that is to be sent.
 func (s *sender) end() uint32 {
-	e := s.una + uint32(len(s.buffer))
+	e := s.una + uint32(s.buffer.len())
 	if s.syn {
 		e++
 	}
@@ -111,13 +111,13 @@ func (s *sender) persist(now vtime.Time, left, flight int) {
 
 // slice returns at most size bytes at seq, with the FIN if it follows.
 func (s *sender) slice(seq uint32, size int) Segment {
-	from := min(int(seq-s.una), len(s.buffer))
-	to := min(from+size, len(s.buffer))
-	seg := Segment{Seq: seq, Data: s.buffer[from:to]}
+	from := min(int(seq-s.una), s.buffer.len())
+	to := min(from+size, s.buffer.len())
+	seg := Segment{Seq: seq, Data: s.buffer.held[from:to]}
 	if to > from {
 		seg.Flags |= PSH
 	}
-	if s.fin && to == len(s.buffer) && to-from < max(size, 1) {
+	if s.fin && to == s.buffer.len() && to-from < max(size, 1) {
 		seg.Flags |= FIN
 	}
 	return seg
@@ -167,10 +167,10 @@ func (s *sender) progress(now vtime.Time, ack uint32) {
 		s.syn = false
 		n--
 	}
-	if n > len(s.buffer) { // the FIN
-		s.fin, n = false, len(s.buffer)
+	if n > s.buffer.len() { // the FIN
+		s.fin, n = false, s.buffer.len()
 	}
-	s.buffer = s.buffer[n:]
+	s.buffer.drop(n)
 	s.una = ack
 	if before(s.edge, ack) {
 		s.edge = ack // by a probe that was taken

@@ -143,8 +143,8 @@ func (s *Session) submit(c *call) {
 		after = after.links[inActive].prev
 	}
 	s.active.insert(inActive, c, after)
-	if after == nil && s.writing { // the writer may be stuck until a later time
-		s.boundWrite(max(0, time.Until(c.deadline)))
+	if after == nil && s.now.Elapsed+time.Until(c.deadline) < s.wakeAt {
+		s.remind()
 	}
 	if s.room() && s.waiters[ordinary].head == nil && s.waiters[urgent].head == nil {
 		s.give(c)
@@ -232,6 +232,10 @@ func (s *Session) finish(c *call, err error) {
 	s.leaveQueue(c)
 	s.active.remove(inActive, c)
 	c.err, c.finished = err, true
+	s.callsEnded++
+	if err != nil {
+		s.callsFailed++
+	}
 	c.done <- struct{}{}
 }
 

@@ -447,7 +447,7 @@ func TestWritesAreJoined(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s, p := connect(t, nil)
 		synctest.Wait()
-		near := s.conn.(*pipeConn)
+		near := s.links[0].carrier.(connection).Conn.(*pipeConn)
 		p.conn.in.freeze(true, 0)
 		var wg sync.WaitGroup
 		for range 100 {

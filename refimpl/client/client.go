@@ -47,6 +47,9 @@ func New(address string, cfg Config) (*Client, error) {
 	if _, err := cfg.core(); err != nil {
 		return nil, fmt.Errorf("xtmp: %w", err)
 	}
+	if cfg.Tokens == nil {
+		cfg.Tokens = new(Tokens)
+	}
 	return &Client{address: address, cfg: cfg, dial: dial, change: make(chan struct{})}, nil
 }
 

@@ -32,6 +32,14 @@ type Config struct {
 	// ask for it. Do not compress a secret together with what others choose.
 	Compression bool
 
+	// Type is how to connect where the address does not say it.
+	Type ConnectionType
+	// NoStandby opens no second path before the first has failed.
+	NoStandby bool
+	// Tokens shortens the first contact with servers that were met before, on UDP. Nil
+	// remembers nothing beyond a Client.
+	Tokens *Tokens
+
 	// ConnectTimeout bounds Dial, from its start. Zero means 10 s, negative no
 	// bound but the context's. [XTMP-HSK-085]
 	ConnectTimeout time.Duration
@@ -55,7 +63,7 @@ type Config struct {
 	// Trace observes the core. It is called with the session locked.
 	Trace trace.Hook
 	// KeyLog is given every traffic secret of a session, for reading captures;
-	// nil in production. It is called by one goroutine of each session.
+	// nil in production. A session does not call it twice at a time.
 	KeyLog func(label string, sessionID uint64, secret []byte)
 
 	clock func() session.Now // tests replace it
@@ -113,7 +121,10 @@ func (c *Config) core() (session.Config, error) {
 		HeartbeatInterval: c.HeartbeatInterval,
 		Compression:       c.Compression,
 		Trace:             c.Trace,
-		Client:            session.ClientConfig{Pins: c.Pins, TrustNew: c.TrustNew, ConnectTimeout: c.ConnectTimeout},
+		Client: session.ClientConfig{
+			Pins: c.Pins, TrustNew: c.TrustNew, ConnectTimeout: c.ConnectTimeout,
+			Type: c.Type.paths(), Standby: !c.NoStandby,
+		},
 	}
 	if c.ConnectTimeout < 0 {
 		core.Client.ConnectTimeout = noTimeout

@@ -1,17 +1,24 @@
 // Package client is the public client of XTMP/1.
 //
 //	New ──▶ Client ─ keeps, and replaces ─▶ Session        Call, Send
-//	Dial ─▶ TCP connection ─▶ handshake ──▶ Session        Call, Send, Ping, Rekey ─▶ Close
+//	Dial ─▶ a path ─▶ handshake ──────────▶ Session        Call, Send, Ping, Rekey ─▶ Close
+//	Pool ─ keeps Clients of several servers
 //
 //	callers ─ Call ─▶ core's queue, at most 1024 messages and 1 MiB ─▶ writer: one write for all that waits
-//	   ▲     └ full: they wait here ┘                                       │ connection
+//	   ▲     └ full: they wait here ┘                                       │ path
 //	   └──── a token each ◀─ reply copied to dst ◀─ core ◀── reader ◀───────┘
 //	                                    OnPush ◀─ bodies ◀──┘
 //
+// A path is a TCP connection, a UDP socket or, at ws://host:port/xtmp, a WebSocket, for
+// who can open nothing else; Config.Type and the address choose. Nothing above the
+// path differs. A session may have several: the core says when it wants another one,
+// and moves to it when the first fails, with the calls that are on their way.
+//
 // A program that lives long makes a Client and calls; one that wants to see each
-// session dials. Both are for any number of goroutines: there is one reader and
-// one writer per session, and no goroutine, timer or, once warm, allocation per
-// call. No code of the user runs while a session is locked, but for Config.Trace.
+// session dials. Both are for any number of goroutines: a session has a reader and a
+// writer for each path and a keeper of its timers, and no goroutine, timer or, once
+// warm, allocation per call. No code of the user runs while a session is locked, but
+// for Config.Trace.
 //
 // A call that is not answered is not simply failed. Call says which of four
 // things happened: a reply; an *Error, the server's refusal; ErrNotSent, the
@@ -28,7 +35,7 @@
 // AuthenticationFailed and ProtocolVersionMismatch, or say where it happened
 // first; Class tells which.
 //
-// A Session does not come back, and a Client does not subscribe again: its new
-// session knows no subscription. Timers of calls stand still while the machine
+// A Session that is over does not come back, and a Client does not subscribe again:
+// its new session knows no subscription. Timers of calls stand still while the machine
 // sleeps, as do all on systems other than Linux.
 package client

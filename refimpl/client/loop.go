@@ -1,102 +1,29 @@
 package client
 
 import (
-	"errors"
-	"os"
-	"runtime"
 	"time"
 
 	"github.com/bpci/xtmp/refimpl/session"
+	"github.com/bpci/xtmp/refimpl/wire"
 )
 
-// Implementation constants.
-const (
-	readBuffer = 64 << 10    // B read from the connection at once
-	lastRead   = time.Second // for reading on after a write has failed
-	longSleep  = time.Hour   // of the writer
-)
+// longSleep is how long the keeper sleeps at most.
+const longSleep = time.Hour
 
-// kick wakes the writer. When the session is coming to its end it wakes it out
-// of a write, too, that the server does not take. The caller holds the lock.
-func (s *Session) kick() {
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
-	if s.writing && s.core.State() >= session.Closing {
-		s.writeBy = time.Unix(1, 0)
-		_ = s.conn.SetWriteDeadline(s.writeBy)
-	}
-}
-
-// read hands the core what arrives, until the connection ends.
-func (s *Session) read() {
-	buf := make([]byte, readBuffer)
-	for {
-		n, err := s.conn.Read(buf)
-		s.mu.Lock()
-		s.now = s.clock()
-		if n > 0 {
-			s.core.Receive(s.now, 0, buf[:n])
-		}
-		if err != nil {
-			s.core.Lost(s.now, 0)
-		}
-		s.collect()
-		if deadline, _ := s.core.Deadline(); deadline < s.wakeAt || s.core.HasOutput(0) || s.core.Fate(0) != session.Keep {
-			s.kick()
-		}
-		secrets := s.secrets
-		s.secrets = nil
-		s.mu.Unlock()
-		s.logSecrets(secrets)
-		if err != nil {
-			return
-		}
-	}
-}
-
-// write sends what the core has to send, in one write for all that waits, keeps
-// the timers, and closes the connection when the core says so.
-func (s *Session) write() {
-	defer s.conn.Close() // nothing is left to lose
+// keep keeps the timers of the session and its calls, until the session is over
+// and no link is left.
+func (s *Session) keep() {
+	defer s.release()
 	alarm := alarm{timer: time.NewTimer(longSleep)}
 	defer alarm.timer.Stop()
-	var out, rest []byte // a buffer, and what of it is not written
-	var fate session.Fate
-	var wait time.Duration
-	halfClosed, broken := false, false
 	for {
-		if len(rest) == 0 {
-			out, fate, wait = s.advance(out, true)
-			rest = out
-		} else {
-			_, fate, wait = s.advance(nil, false)
-		}
-		switch {
-		case fate == session.Shut:
+		wait, over := s.advance()
+		if over {
 			return
-		case broken:
-			rest = nil // nobody takes it
-		case len(rest) > 0:
-			n, err := s.conn.Write(rest)
-			rest = rest[n:]
-			if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
-				// What the server said before it went away is still read.
-				broken, rest = true, nil
-				_ = s.conn.SetReadDeadline(time.Now().Add(lastRead))
-			}
-			continue
-		case fate == session.Drain && !halfClosed:
-			halfClosed = true
-			if half, ok := s.conn.(interface{ CloseWrite() error }); ok {
-				_ = half.CloseWrite()
-			}
 		}
 		alarm.set(wait)
 		select {
-		case <-s.wake:
-			runtime.Gosched() // whoever is about to send joins this write
+		case <-s.due:
 		case <-alarm.timer.C:
 			alarm.at = time.Time{}
 		}
@@ -118,40 +45,58 @@ func (a *alarm) set(wait time.Duration) {
 	}
 }
 
-// advance moves the core on to now and takes its output into out, or none
-// while earlier output waits to be written. It returns the fate of the
-// connection and the time until something is due, at which a Write that follows
-// gives up.
-func (s *Session) advance(out []byte, take bool) ([]byte, session.Fate, time.Duration) {
+// advance moves the core on to now, ends calls whose time is up, and returns the
+// time until something else is due. It reports true when all is over.
+func (s *Session) advance() (wait time.Duration, over bool) {
+	s.input(func() {
+		s.core.Advance(s.now)
+		if s.cut && len(s.links) == 0 {
+			s.core.Close(s.now) // which ends a session without a path
+		}
+		s.wakeAt = 0 // settle need not remind who is here
+	})
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.now = s.clock()
-	s.core.Advance(s.now)
 	due := s.expire()
-	if take {
-		out = s.core.AppendOutput(s.now, 0, out[:0])
-		if s.admit() && len(out) == 0 {
-			out = s.core.AppendOutput(s.now, 0, out)
-		}
-	}
-	s.collect()
 	s.wakeAt, _ = s.core.Deadline()
-	wait := max(0, min(s.wakeAt-s.now.Elapsed, due, longSleep))
-	if s.writing = !take || len(out) > 0; s.writing {
-		s.boundWrite(wait)
-	}
-	return out, s.core.Fate(0), wait
+	wait = max(0, min(s.wakeAt-s.now.Elapsed, due, longSleep))
+	s.wakeAt = s.now.Elapsed + wait
+	return wait, s.core.State() == session.Closed && len(s.links) == 0
 }
 
-// boundWrite lets a Write give up after d, or before. The caller holds the lock.
-func (s *Session) boundWrite(d time.Duration) {
-	now := time.Now()
-	by := now.Add(d)
-	if s.writeBy.After(now) && !s.writeBy.After(by) {
-		return // early does no harm, and setting it has a price
+// remind wakes the keeper.
+func (s *Session) remind() {
+	select {
+	case s.due <- struct{}{}:
+	default:
 	}
-	s.writeBy = by
-	_ = s.conn.SetWriteDeadline(by)
+}
+
+// settle passes on what an input to the core, or an output, has changed. The caller
+// holds the lock.
+func (s *Session) settle() {
+	s.collect()
+	for _, l := range s.links {
+		switch fate := s.core.Fate(l.id); {
+		case fate == session.Shut:
+			l.shut()
+		case fate == session.Drain && !l.draining, s.core.HasOutput(l.id):
+			l.draining = fate == session.Drain
+			l.rouse()
+		}
+	}
+	if at, _ := s.core.Deadline(); at < s.wakeAt {
+		s.remind()
+	}
+}
+
+// kick wakes the writers that have something to do. The caller holds the lock.
+func (s *Session) kick() {
+	for _, l := range s.links {
+		if s.core.HasOutput(l.id) {
+			l.rouse()
+		}
+	}
 }
 
 // collect takes the core's events. The caller holds the lock.
@@ -163,18 +108,28 @@ func (s *Session) collect() {
 		}
 		switch e.Kind {
 		case session.EventEstablished:
+			if !s.race.won(s) { // nothing more is sent [XTMP-UDP-068]
+				s.forsake()
+				continue
+			}
 			s.identity = e.Identity
+			s.noteEndpoints(e.Endpoints)
 			close(s.established)
 		case session.EventPong:
 			s.answer(e.Token)
 		case session.EventClosed:
 			close(s.ended)
+			s.remind()
 		case session.EventRekeyed:
 			if s.rekeyed != nil {
 				close(s.rekeyed)
 				s.rekeyed = nil
 			}
-		case session.EventPeerError:
+		case session.EventPathWanted:
+			s.attach(e.Transport, e.Standby)
+		case session.EventAddressToken:
+			s.tokens.put(s.address, s.identity.Fingerprint, [wire.TokenSize]byte(e.AddressToken), s.core.Quality(0).Smoothed)
+		case session.EventPeerError, session.EventAttached, session.EventMoved, session.EventPathless, session.EventResumed:
 		}
 	}
 }
@@ -192,6 +147,8 @@ func (s *Session) noteSecret(label string, id uint64, value []byte) {
 }
 
 func (s *Session) logSecrets(secrets []secret) {
+	s.logging.Lock()
+	defer s.logging.Unlock()
 	for _, l := range secrets {
 		s.keyLog(l.label, l.id, l.value)
 		clear(l.value)

@@ -51,8 +51,13 @@ func pinned(id *security.Identity) Config {
 // noLimits admits everybody.
 type noLimits struct{}
 
+func (noLimits) AdmitPath(netip.Addr, bool) bool              { return true }
+func (noLimits) Park(netip.Addr)                              {}
+func (noLimits) Unpark(netip.Addr)                            {}
 func (noLimits) Enter(netip.Addr)                             {}
 func (noLimits) Pace(time.Duration, netip.Addr) time.Duration { return 0 }
+func (noLimits) Pass(time.Duration, netip.Addr) bool          { return true }
+func (noLimits) MayReset(time.Duration, netip.Addr) bool      { return true }
 func (noLimits) Admit(netip.Addr) bool                        { return true }
 func (noLimits) Settle(netip.Addr)                            {}
 func (noLimits) Leave(netip.Addr, bool)                       {}

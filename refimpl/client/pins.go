@@ -43,9 +43,12 @@ type pinLine struct {
 	pin      Pin
 }
 
-// For returns the pins of an endpoint as its user names it, host:port.
-// [XTMP-TRU-005]
+// For returns the pins of an endpoint as its user names it, host:port, or as Dial
+// takes it: how it is reached does not matter. [XTMP-TRU-005]
 func (p Pins) For(address string) []Pin {
+	if _, rest, ok := strings.Cut(address, "://"); ok {
+		address, _, _ = strings.Cut(rest, "/")
+	}
 	var pins []Pin
 	for _, l := range p.lines {
 		if l.endpoint == lower(address) {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,42 +15,55 @@ import (
 // Session is an established session with a server. Its methods may be called by
 // any number of goroutines.
 type Session struct {
-	conn         net.Conn
 	clock        func() session.Now
 	replyTimeout time.Duration
 	onPush       func(Push)
 	keyLog       func(label string, sessionID uint64, secret []byte)
+	logging      sync.Mutex // one call of keyLog at a time
+	open         opener     // of further paths; nil if there can be none
+	remote       string     // host:port at which the handshake ran
+	address      string     // of the server, for tokens
+	tokens       *Tokens
+	race         *race // with another attempt; nil for none
 
-	wake        chan struct{} // capacity 1: the writer has something to do
+	due         chan struct{} // capacity 1: the keeper has something to do
 	pushed      chan struct{} // capacity 1: pushes wait for the handler
 	established chan struct{} // closed when the server has proved itself
-	done        chan struct{} // closed when reader and writer have ended
+	done        chan struct{} // closed when all goroutines have ended
 	ended       chan struct{} // closed when the core has ended
 	calls       sync.Pool     // of *call
+	working     sync.WaitGroup
+	living      context.Context // until the keeper ends
+	release     context.CancelFunc
 
-	mu       sync.Mutex
-	core     *session.Session
-	coreCfg  session.Config
-	now      session.Now // the last reading of clock
-	wakeAt   time.Duration
-	identity session.Identity
-	pings    []ping
-	rekeyed  chan struct{} // closed at the next fresh keys; nil while nobody waits
-	active   callList      // every call without result, the earliest deadline first
-	waiters  [2]callList   // those for which the core has no room: with priority, without
-	pushes   pushes
-	secrets  []secret  // for the key log
-	writing  bool      // the writer is in a Write, or about to be
-	writeBy  time.Time // the deadline of writes
-	cause    error     // why the caller gave up, before any reason of the core
+	mu                      sync.Mutex
+	core                    *session.Session
+	coreCfg                 session.Config
+	now                     session.Now   // the last reading of clock
+	wakeAt                  time.Duration // when the keeper wakes at the latest
+	links                   []*link
+	further                 [2][]string // addresses for further paths by session.Transport, the next first
+	identity                session.Identity
+	pings                   []ping
+	rekeyed                 chan struct{} // closed at the next fresh keys; nil while nobody waits
+	active                  callList      // every call without result, the earliest deadline first
+	waiters                 [2]callList   // those for which the core has no room: with priority, without
+	pushes                  pushes
+	secrets                 []secret // for the key log
+	callsEnded, callsFailed uint64
+
+	cut   bool  // the caller gave up: links are closed, and no more are opened
+	cause error // why, before any reason of the core
 }
 
-func newSession(conn net.Conn, core session.Config, cfg *Config) *Session {
+// newSession returns a session that is not begun.
+func newSession(core session.Config, cfg *Config) *Session {
 	s := &Session{
-		conn: conn, clock: cfg.clock, replyTimeout: cfg.replyTimeout(), onPush: cfg.OnPush, keyLog: cfg.KeyLog, coreCfg: core,
-		wake: make(chan struct{}, 1), pushed: make(chan struct{}, 1),
+		clock: cfg.clock, replyTimeout: cfg.replyTimeout(), onPush: cfg.OnPush, keyLog: cfg.KeyLog, tokens: cfg.Tokens, coreCfg: core,
+		due: make(chan struct{}, 1), pushed: make(chan struct{}, 1),
 		established: make(chan struct{}), done: make(chan struct{}), ended: make(chan struct{}),
 	}
+	s.living, s.release = context.WithCancel(context.Background())
 	if s.clock == nil {
 		s.clock = clock.Now
 	}
@@ -63,23 +76,40 @@ func newSession(conn net.Conn, core session.Config, cfg *Config) *Session {
 	return s
 }
 
-// start sends ClientHello and starts the goroutines.
-func (s *Session) start() error {
+// start begins the handshake, with open, on a carrier, which it takes over, and
+// starts the goroutines.
+func (s *Session) start(c carrier, open func() error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.now = s.clock()
-	if err := s.core.Open(s.now); err != nil {
+	if err := open(); err != nil {
+		s.release()
+		_ = c.Close()
 		return err
 	}
-	var both sync.WaitGroup
-	both.Go(s.read)
-	both.Go(s.write)
+	s.working.Go(s.keep)
+	s.begin(0, c)
 	go func() {
-		both.Wait()
+		s.working.Wait()
 		close(s.done)
 	}()
 	if s.onPush != nil {
 		go s.handlePushes()
 	}
 	return nil
+}
+
+// await waits until the session is established; ctx bounds that.
+func (s *Session) awaitServer(ctx context.Context) error {
+	select {
+	case <-s.established:
+		return nil
+	case <-s.done:
+		return s.Err()
+	case <-ctx.Done():
+		s.abandon(context.Cause(ctx))
+		return s.Err()
+	}
 }
 
 // ID returns the session_id.
@@ -131,7 +161,7 @@ func (s *Session) Rekey(ctx context.Context) error {
 		s.rekeyed = make(chan struct{})
 	}
 	fresh := s.rekeyed
-	s.kick()
+	s.settle()
 	s.mu.Unlock()
 	select {
 	case <-fresh:
@@ -156,11 +186,7 @@ func (s *Session) over() error {
 // the connection. If ctx ends first the connection is cut. Close returns nil
 // after an orderly end, also one that the server began.
 func (s *Session) Close(ctx context.Context) error {
-	s.mu.Lock()
-	s.now = s.clock()
-	s.core.Close(s.now)
-	s.kick()
-	s.mu.Unlock()
+	s.input(func() { s.core.Close(s.now) })
 	select {
 	case <-s.done:
 	case <-ctx.Done():
@@ -172,14 +198,24 @@ func (s *Session) Close(ctx context.Context) error {
 	return nil
 }
 
-// abandon cuts the connection for a reason of the caller's and waits for the
+// abandon cuts the connections for a reason of the caller's and waits for the
 // goroutines.
 func (s *Session) abandon(why error) {
 	s.mu.Lock()
-	if s.core.Err() == nil || s.writing { // a Disconnect that is stuck is none
+	if s.core.Err() == nil || slices.ContainsFunc(s.links, func(l *link) bool { return l.writing }) { // a Disconnect that is stuck is none
 		s.cause = why
 	}
+	s.forsake()
 	s.mu.Unlock()
-	_ = s.conn.Close()
 	<-s.done
+}
+
+// forsake closes every link. The caller holds the lock.
+func (s *Session) forsake() {
+	s.cut = true
+	for _, l := range s.links {
+		l.close()
+		l.rouse()
+	}
+	s.remind()
 }

@@ -353,7 +353,7 @@ func TestLastWordBeforeReset(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s, p := connect(t, nil)
 		time.Sleep(time.Second)
-		near := s.conn.(*pipeConn)
+		near := s.links[0].carrier.(connection).Conn.(*pipeConn)
 		near.in.mu.Lock() // the client's reader sees nothing until both have happened
 		p.mu.Lock()
 		now := p.clock()
@@ -421,7 +421,7 @@ func TestViolation(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s, p := connect(t, nil)
 		time.Sleep(time.Second)
-		near := s.conn.(*pipeConn)
+		near := s.links[0].carrier.(connection).Conn.(*pipeConn)
 		near.in.mu.Lock()
 		near.in.buf = binary.BigEndian.AppendUint32(near.in.buf, wire.Magic)
 		near.in.buf = append(near.in.buf, make([]byte, 92)...) // version 0

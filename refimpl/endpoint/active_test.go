@@ -15,29 +15,29 @@ func TestActive(t *testing.T) {
 	cfg := session.Config{Buffers: new(session.Buffers)}
 	var a active
 	now := session.Now{Elapsed: time.Hour}
-	conns := make([]*conn, 3*activeMax)
-	for i := range conns {
-		conns[i] = &conn{session: session.NewClient(&cfg)}
-		a.use(now, conns[i])
-		if !conns[i].active || len(a.conns) > activeMax {
-			t.Fatalf("connection %d: active %v, %d in the set", i, conns[i].active, len(a.conns))
+	seats := make([]*seat, 3*activeMax)
+	for i := range seats {
+		seats[i] = &seat{session: session.NewClient(&cfg)}
+		a.use(now, seats[i])
+		if !seats[i].active || len(a.seats) > activeMax {
+			t.Fatalf("connection %d: active %v, %d in the set", i, seats[i].active, len(a.seats))
 		}
 	}
-	busy := a.conns[7]
+	busy := a.seats[7]
 	for range 3 {
 		now.Elapsed += restEvery
 		a.use(now, busy)
 		a.rest(now)
 	}
-	if len(a.conns) != 1 || a.conns[0] != busy {
-		t.Fatalf("%d connections are active after two idle periods, want the busy one", len(a.conns))
+	if len(a.seats) != 1 || a.seats[0] != busy {
+		t.Fatalf("%d connections are active after two idle periods, want the busy one", len(a.seats))
 	}
 	if a.next() != now.Elapsed+restEvery {
 		t.Error("the set is not looked through again")
 	}
 	a.leave(busy)
 	a.leave(busy)
-	if len(a.conns) != 0 || a.next() < 1<<62 {
+	if len(a.seats) != 0 || a.next() < 1<<62 {
 		t.Error("an empty set has something to do")
 	}
 }

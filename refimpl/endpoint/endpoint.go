@@ -1,11 +1,15 @@
 // Package endpoint is a whole XTMP/1 server as a value: every session of one
 // shard, the connections they live on, and their timers.
 //
-//	          ┌────────────── Endpoint (one shard, one owner) ──────────────┐
-//	Open ────▶│ conn 0 ─ session.Session        timers: a heap of conns     │─▶ NextOutput, AppendOutput
-//	Receive ─▶│ conn 1 ─ session.Session        ids: session_id → conn      │─▶ NextEvent
-//	Lost ────▶│ …                                                           │─▶ Deadline
-//	Advance ─▶└─────────────────────────────────────────────────────────────┘
+//	           ┌────────────── Endpoint (one shard, one owner) ───────────────┐
+//	Open ─────▶│ conn 0 ─┬─ seat: session.Session     timers: a heap of seats │─▶ NextOutput, AppendOutput, AppendDatagram
+//	Receive ──▶│ conn 1 ─┘                            ids: session_id → seat  │─▶ NextStray: Retry, reset
+//	Lost ─────▶│ conn 2 ─── seat: session.Session     contacts: handshakes    │─▶ NextForeign
+//	Datagram ─▶│ …           on UDP, by source and handshake_id               │─▶ NextEvent
+//	Advance ──▶└──────────────────────────────────────────────────────────────┘─▶ Deadline
+//
+// A conn is a connection or a UDP path; a session has several, or none while it is
+// parked. A datagram that proves no address leaves nothing behind.
 //
 // The owner calls one method at a time; after any input it drains NextOutput
 // and NextEvent and asks Deadline when to call Advance. Output is taken, not
@@ -20,14 +24,13 @@ import (
 	"errors"
 	"io"
 	"net/netip"
+	"slices"
 	"time"
 
+	"github.com/bpci/xtmp/refimpl/security"
 	"github.com/bpci/xtmp/refimpl/session"
 	"github.com/bpci/xtmp/refimpl/slab"
 )
-
-// ConnID names a connection of an Endpoint. Ids are reused after Lost.
-type ConnID uint32
 
 // Config says what an Endpoint is.
 type Config struct {
@@ -39,6 +42,10 @@ type Config struct {
 	// that ids of the shards of an instance never meet. ShardBits ≤ 8.
 	Shard     uint8
 	ShardBits uint8
+	// Shards is how many there are; 0 means all that fit ShardBits.
+	Shards int
+	// Tokens proves the addresses of clients on UDP; nil for a server without it.
+	Tokens Tokens
 }
 
 // Application is what stands above all sessions of an endpoint.
@@ -56,37 +63,27 @@ type Endpoint struct {
 	app     Application // nil for none
 	active  active
 	shard   uint64
+	shards  int
 	bits    uint8
-	conns   []*conn // by ConnID, nil if free
+	conns   []conn // by ConnID
 	free    []ConnID
-	seats   slab.Slab[conn]
-	gone    []*conn // lost since the last Advance: events may still name their sessions
-	vacant  []*conn // lost before that
-	ids     map[uint64]ConnID
+	seats   slab.Slab[seat]
+	gone    []*seat // over since the last Advance: events may still name their sessions
+	vacant  []*seat // over before that
+	ids     map[uint64]*seat
 	timers  timers
 	dirty   []ConnID
 	events  []Event
+	foreign []ConnID // connections that are for other shards
 	closing bool
-}
 
-// conn is a connection and the session that lives on it.
-type conn struct {
-	session  *session.Session
-	deadline time.Duration // key in the heap, at or before the real deadline
-	id       ConnID
-	slot     int32 // index in the heap
-	named    bool  // ids holds its session_id
-	active   bool  // it is in the set of active connections
-	used     bool  // since the set was last looked through
-	dirty    bool
+	elsewhere map[ConnID]netip.Addr // sources of connections that came from elsewhere than their session
+	udp       *udp                  // nil without
 }
-
-// path0 is the path of every connection: sessions have one path so far.
-const path0 session.PathID = 0
 
 // Event is an event of one session.
 type Event struct {
-	Conn    ConnID
+	Conn    ConnID // one of the session's, or the greatest ConnID if it has none
 	Session *session.Session
 	session.Event
 }
@@ -96,7 +93,16 @@ func New(cfg Config) (*Endpoint, error) {
 	if cfg.ShardBits > 8 || uint64(cfg.Shard) >= 1<<cfg.ShardBits {
 		return nil, errors.New("xtmp: endpoint.Config.Shard does not fit ShardBits, which is at most 8")
 	}
-	e := &Endpoint{shard: uint64(cfg.Shard), bits: cfg.ShardBits, ids: make(map[uint64]ConnID)}
+	e := &Endpoint{shard: uint64(cfg.Shard), shards: cfg.Shards, bits: cfg.ShardBits, ids: make(map[uint64]*seat)}
+	if e.shards == 0 {
+		e.shards = 1 << cfg.ShardBits
+	}
+	if cfg.Tokens != nil {
+		e.udp = &udp{
+			tokens: cfg.Tokens, reset: security.NewResetKey(cfg.Session.Server.ResetKey), contacts: make(map[contact]*seat),
+		}
+		cfg.Session.Server.AddressToken = cfg.Tokens.AddressToken
+	}
 	cfg.Session.Server.NewSessionID = e.newSessionID
 	cfg.Session.Buffers = new(session.Buffers)
 	if e.app = cfg.Application; e.app != nil {
@@ -122,7 +128,7 @@ func (e *Endpoint) newSessionID() uint64 {
 	}
 }
 
-// Len returns the number of connections.
+// Len returns the number of connections and UDP paths.
 func (e *Endpoint) Len() int { return len(e.conns) - len(e.free) }
 
 // Open takes a new connection from source. It reports false during shutdown;
@@ -131,70 +137,84 @@ func (e *Endpoint) Open(now session.Now, source netip.Addr) (ConnID, bool) {
 	if e.closing {
 		return 0, false
 	}
-	c := e.seats.Take()
-	c.session = session.NewServer(&e.cfg, now, source)
-	if n := len(e.free); n > 0 {
-		c.id, e.free = e.free[n-1], e.free[:n-1]
-		e.conns[c.id] = c
-	} else {
-		c.id = ConnID(len(e.conns))
-		e.conns = append(e.conns, c)
-	}
-	c.session.Owner = uint32(c.id)
-	c.deadline, _ = c.session.Deadline()
-	e.timers.push(c)
-	return c.id, true
+	st := e.sit(session.NewServer(&e.cfg, now, source))
+	id := e.bind(st, 0)
+	st.deadline, _ = st.session.Deadline()
+	e.timers.push(st)
+	return id, true
 }
 
 // Receive takes bytes that arrived on connection id. See session.Receive for
 // what may happen to b.
 func (e *Endpoint) Receive(now session.Now, id ConnID, b []byte) {
-	c := e.conns[id]
-	c.session.Receive(now, path0, b)
-	e.active.use(now, c)
-	e.after(c)
+	c := &e.conns[id]
+	st := c.seat
+	st.session.Receive(now, c.path, b)
+	e.active.use(now, st)
+	if st.session.State() == session.Start {
+		e.offered(now, id)
+	}
+	e.after(st)
 }
 
-// Lost says that connection id is gone, or that its owner has closed it.
+// Begun says how much memory the owner holds for a frame of connection id that has
+// begun to arrive. See session.Begun.
+func (e *Endpoint) Begun(now session.Now, id ConnID, n int) {
+	c := &e.conns[id]
+	c.seat.session.Begun(now, c.path, n)
+	e.after(c.seat)
+}
+
+// Cut says that connection id carries nothing any more. Its fate is Shut, and its
+// owner keeps it until Lost.
+func (e *Endpoint) Cut(now session.Now, id ConnID) {
+	c := &e.conns[id]
+	c.seat.session.Cut(now, c.path)
+	e.after(c.seat)
+}
+
+// Lost says that connection id is gone, or that its owner has closed it; of a UDP
+// path whose fate is Shut, that its owner has seen it.
 func (e *Endpoint) Lost(now session.Now, id ConnID) {
-	c := e.conns[id]
-	c.session.Lost(now, path0)
-	e.after(c)
-	e.timers.remove(c)
-	e.active.leave(c)
-	e.conns[id] = nil
+	path := e.conns[id].path
+	st := e.detach(id)
+	st.session.Lost(now, path)
 	e.free = append(e.free, id)
-	e.gone = append(e.gone, c)
+	delete(e.elsewhere, id)
+	e.after(st)
 }
 
 // Advance does what is due at now.
 func (e *Endpoint) Advance(now session.Now) {
 	for len(e.timers) > 0 && e.timers[0].deadline <= now.Elapsed {
-		c := e.timers[0]
-		if d, _ := c.session.Deadline(); d > now.Elapsed {
-			e.timers.update(c, d) // it was put off since
+		st := e.timers[0]
+		if d, _ := st.session.Deadline(); d > now.Elapsed {
+			e.timers.update(st, d) // it was put off since
 			continue
 		}
-		c.session.Advance(now)
-		e.active.use(now, c)
-		switch d, ok := c.session.Deadline(); {
+		st.session.Advance(now)
+		e.active.use(now, st)
+		switch d, ok := st.session.Deadline(); {
 		case !ok:
-			e.timers.remove(c)
+			e.timers.remove(st)
 		case d <= now.Elapsed:
-			panic("xtmp: internal error: a " + c.session.State().String() + " session is due again at once")
+			panic("xtmp: internal error: a " + st.session.State().String() + " session is due again at once")
 		default:
-			e.timers.update(c, d)
+			e.timers.update(st, d)
 		}
-		e.after(c)
+		if st.session.State() == session.Start { // a first frame may have had its turn
+			e.offered(now, st.first)
+		}
+		e.after(st)
 	}
 	if e.app != nil {
 		e.app.Advance(now)
 	}
 	e.woken()
 	e.active.rest(now)
-	for _, c := range e.vacant {
-		c.session.Recycle()
-		e.seats.Give(c)
+	for _, st := range e.vacant {
+		st.session.Recycle()
+		e.seats.Give(st)
 	}
 	clear(e.vacant)
 	e.gone, e.vacant = e.vacant[:0], e.gone
@@ -203,19 +223,18 @@ func (e *Endpoint) Advance(now session.Now) {
 // woken collects what sessions got outside their own inputs.
 func (e *Endpoint) woken() {
 	for _, s := range e.cfg.Buffers.Woken() {
-		if c := e.conns[s.Owner]; c != nil && c.session == s {
-			e.after(c)
+		if st := e.ids[s.ID()]; st != nil && st.session == s {
+			e.after(st)
 		}
 	}
 }
 
 // Find returns the session with an id, nil if there is none.
 func (e *Endpoint) Find(sessionID uint64) *session.Session {
-	id, ok := e.ids[sessionID]
-	if !ok {
-		return nil
+	if st := e.ids[sessionID]; st != nil {
+		return st.session
 	}
-	return e.conns[id].session
+	return nil
 }
 
 // Reply answers a request of a session, if that still lives, later than its
@@ -237,9 +256,9 @@ func (e *Endpoint) ReplyError(now session.Now, sessionID uint64, c session.Call,
 
 // Rekey asks every client for fresh keys.
 func (e *Endpoint) Rekey(now session.Now) {
-	for _, c := range e.conns {
-		if c != nil && c.session.Rekey(now) {
-			e.after(c)
+	for _, st := range slices.Clone(e.timers) {
+		if st.session.Rekey(now) {
+			e.after(st)
 		}
 	}
 	e.woken()
@@ -249,11 +268,9 @@ func (e *Endpoint) Rekey(now session.Now) {
 // endpoint is done when Len is 0.
 func (e *Endpoint) Shutdown(now session.Now) {
 	e.closing = true
-	for _, c := range e.conns {
-		if c != nil {
-			c.session.Close(now)
-			e.after(c)
-		}
+	for _, st := range slices.Clone(e.timers) { // whoever lives has a deadline
+		st.session.Close(now)
+		e.after(st)
 	}
 }
 
@@ -277,9 +294,10 @@ func (e *Endpoint) NextOutput() (ConnID, bool) {
 	for len(e.dirty) > 0 {
 		id := e.dirty[len(e.dirty)-1]
 		e.dirty = e.dirty[:len(e.dirty)-1]
-		if c := e.conns[id]; c != nil && c.dirty {
-			c.dirty = false
-			return id, true
+		if c := &e.conns[id]; c.dirty {
+			if c.dirty = false; c.seat != nil {
+				return id, true
+			}
 		}
 	}
 	return 0, false
@@ -288,21 +306,25 @@ func (e *Endpoint) NextOutput() (ConnID, bool) {
 // AppendOutput appends what connection id has to send and says what becomes of
 // the connection once that is written. It may have more: HasOutput tells.
 func (e *Endpoint) AppendOutput(now session.Now, id ConnID, dst []byte) ([]byte, session.Fate) {
-	c := e.conns[id]
-	dst = c.session.AppendOutput(now, path0, dst)
-	e.collect(c)
-	e.rearm(c)
-	return dst, c.session.Fate(path0)
+	c := &e.conns[id]
+	st := c.seat
+	dst = st.session.AppendOutput(now, c.path, dst)
+	e.collect(st)
+	e.rearm(st)
+	return dst, st.session.Fate(c.path)
 }
 
-// Source returns where connection id came from.
-func (e *Endpoint) Source(id ConnID) netip.Addr { return e.conns[id].session.Source() }
-
 // Fate says what becomes of connection id once its output is written.
-func (e *Endpoint) Fate(id ConnID) session.Fate { return e.conns[id].session.Fate(path0) }
+func (e *Endpoint) Fate(id ConnID) session.Fate {
+	c := &e.conns[id]
+	return c.seat.session.Fate(c.path)
+}
 
-// HasOutput reports whether AppendOutput would append something.
-func (e *Endpoint) HasOutput(id ConnID) bool { return e.conns[id].session.HasOutput(path0) }
+// HasOutput reports whether AppendOutput, or AppendDatagram, would append something.
+func (e *Endpoint) HasOutput(id ConnID) bool {
+	c := &e.conns[id]
+	return c.seat.session.HasOutput(c.path)
+}
 
 // NextEvent returns the next event, if any. Its Session is good until the Advance
 // after the next.
@@ -318,45 +340,63 @@ func (e *Endpoint) NextEvent() (Event, bool) {
 }
 
 // after collects what an input has changed.
-func (e *Endpoint) after(c *conn) {
-	e.collect(c)
-	if !c.dirty && (c.session.HasOutput(path0) || c.session.Fate(path0) != session.Keep) {
-		c.dirty = true
-		e.dirty = append(e.dirty, c.id)
+func (e *Endpoint) after(st *seat) {
+	if st.over {
+		return
 	}
-	e.rearm(c)
+	e.bindNew(st)
+	for id := st.first; id != noConn; id = e.conns[id].next {
+		c := &e.conns[id]
+		if c.dirty {
+			continue
+		}
+		fate := st.session.Fate(c.path)
+		if st.session.HasOutput(c.path) || fate == session.Shut || fate == session.Drain && !c.udp {
+			c.dirty = true
+			e.dirty = append(e.dirty, id)
+		}
+	}
+	e.collect(st)
+	e.rearm(st)
+	e.vacate(st)
 }
 
-// collect moves events out of the session and follows its id.
-func (e *Endpoint) collect(c *conn) {
+// collect moves events out of the session and follows its id and its handshake.
+func (e *Endpoint) collect(st *seat) {
 	for {
-		ev, ok := c.session.NextEvent()
+		ev, ok := st.session.NextEvent()
 		if !ok {
 			break
 		}
-		e.events = append(e.events, Event{Conn: c.id, Session: c.session, Event: ev})
+		e.events = append(e.events, Event{Conn: st.first, Session: st.session, Event: ev})
 	}
-	id, over := c.session.ID(), c.session.State() == session.Closed
+	id, over := st.session.ID(), st.session.State() == session.Closed
 	switch {
-	case id != 0 && !c.named && !over:
-		c.named = true
-		e.ids[id] = c.id
-	case c.named && over:
-		c.named = false
+	case id != 0 && !st.named && !over:
+		st.named = true
+		e.ids[id] = st
+	case st.named && over:
+		st.named = false
 		delete(e.ids, id)
+	}
+	if st.contact != nil {
+		if _, _, ok := st.session.Contact(); !ok {
+			delete(e.udp.contacts, *st.contact)
+			st.contact = nil
+		}
 	}
 }
 
-// rearm moves the connection's timer forward if it is due sooner; one that is
-// due later is noticed when it fires.
-func (e *Endpoint) rearm(c *conn) {
-	d, ok := c.session.Deadline()
+// rearm moves the session's timer forward if it is due sooner; one that is due
+// later is noticed when it fires.
+func (e *Endpoint) rearm(st *seat) {
+	d, ok := st.session.Deadline()
 	switch {
 	case !ok:
-	case c.slot < 0:
-		c.deadline = d
-		e.timers.push(c)
-	case d < c.deadline:
-		e.timers.update(c, d)
+	case st.slot < 0:
+		st.deadline = d
+		e.timers.push(st)
+	case d < st.deadline:
+		e.timers.update(st, d)
 	}
 }

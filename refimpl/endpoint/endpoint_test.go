@@ -369,12 +369,17 @@ func TestArrive(t *testing.T) {
 	}
 	l.Enter(one)
 	l.Settle(one)
-	if !l.Arrive(one) {
-		t.Error("a session still counts")
+	for range session.MaxPaths {
+		if !l.Arrive(one) {
+			t.Error("a path of a session counts")
+		}
+	}
+	if l.Arrive(one) {
+		t.Error("more than the paths of a session are admitted")
 	}
 	l.Leave(one, true)
 	l.Depart(two)
-	for range arrivalFactor*2 + 1 {
+	for range arrivalFactor*2 + session.MaxPaths {
 		l.Depart(one)
 	}
 	if len(l.sources) != 0 {

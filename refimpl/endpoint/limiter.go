@@ -3,6 +3,8 @@ package endpoint
 import (
 	"net/netip"
 	"time"
+
+	"github.com/bpci/xtmp/refimpl/session"
 )
 
 // Limits bound what sources may hold. Zero means the default of the
@@ -48,21 +50,28 @@ type Limiter struct {
 	sources  map[netip.Addr]held
 	buckets  map[netip.Addr]time.Duration // when the bucket of a source is full again
 	sweepAt  int                          // number of buckets at which full ones are dropped
+	resets   map[netip.Addr]time.Duration // likewise, of resets
+	sweptAt  time.Duration                // when full ones of them were dropped last
 }
 
 // held is what one source holds.
 type held struct {
 	open               int32 // connections, from acceptance until they are closed
-	halfOpen, sessions int32
+	halfOpen, sessions int32 // sessions with a path
+	parked             int32 // sessions without one
 	memory             int
 	retained           int
 }
+
+// known reports whether somebody at the source has proved to be a client.
+func (h *held) known() bool { return h.sessions+h.parked > 0 }
 
 // NewLimiter returns a Limiter that holds nothing.
 func NewLimiter(l Limits) *Limiter {
 	return &Limiter{
 		limits: l.withDefaults(), sources: make(map[netip.Addr]held),
 		buckets: make(map[netip.Addr]time.Duration), sweepAt: sweepLeast,
+		resets: make(map[netip.Addr]time.Duration),
 	}
 }
 
@@ -89,11 +98,12 @@ func reached(have, limit int) bool { return limit >= 0 && have >= limit }
 const arrivalFactor = 4
 
 // Arrive says that a source has a new connection, before anything is known of it.
-// It reports false if the source has so many without a session that this one is to
-// be cut: the limits of all must not be used up by one. [XTMP-LIM-011]
+// It reports false if the source has so many beside those that its sessions may have
+// that this one is to be cut: the limits of all must not be used up by one. [XTMP-LIM-011]
 func (l *Limiter) Arrive(a netip.Addr) bool {
 	h := l.sources[source(a)]
-	if limit := l.limits.HalfOpenPerSource; limit >= 0 && int(h.open-h.sessions) >= arrivalFactor*max(limit, 1) {
+	others := int(h.open) - session.MaxPaths*int(h.sessions)
+	if limit := l.limits.HalfOpenPerSource; limit >= 0 && others >= arrivalFactor*max(limit, 1) {
 		return false
 	}
 	l.change(a, func(h *held) { h.open++ })
@@ -127,6 +137,55 @@ func (l *Limiter) Pace(now time.Duration, a netip.Addr) time.Duration {
 	return wait
 }
 
+// Pass implements session.Admission by the same bucket. A frame that finds it empty
+// is dropped and takes no token. [XTMP-ORD-035]
+func (l *Limiter) Pass(now time.Duration, a netip.Addr) bool {
+	if l.limits.FirstFrameRate < 0 || l.limits.FirstFrameBurst < 0 {
+		return true
+	}
+	a = source(a)
+	token := time.Second / time.Duration(l.limits.FirstFrameRate)
+	full := max(l.buckets[a], now) + token
+	if full-now > time.Duration(l.limits.FirstFrameBurst)*token {
+		return false
+	}
+	l.buckets[a] = full
+	if len(l.buckets) >= l.sweepAt {
+		l.sweep(now)
+	}
+	return true
+}
+
+// Resets to one source: five at once, then one every fifth of a second, so that no
+// second sees more than ten. [XTMP-RST-005]
+const (
+	resetBurst   = 5
+	resetEvery   = time.Second / resetBurst
+	resetSources = 1024                   // that are told apart
+	resetSweep   = 100 * time.Millisecond // least time between two looks through them
+)
+
+// MayReset implements session.Admission. With too many sources at a time there are
+// no resets: they are a courtesy.
+func (l *Limiter) MayReset(now time.Duration, a netip.Addr) bool {
+	a = source(a)
+	if len(l.resets) >= resetSources && now >= l.sweptAt+resetSweep {
+		for a, full := range l.resets { //xtmp:unordered only deletes
+			if full <= now {
+				delete(l.resets, a)
+			}
+		}
+		l.sweptAt = now
+	}
+	full, known := l.resets[a]
+	full = max(full, now) + resetEvery
+	if full-now > resetBurst*resetEvery || !known && len(l.resets) >= resetSources {
+		return false
+	}
+	l.resets[a] = full
+	return true
+}
+
 // paceMax bounds the debt of a bucket: a frame that would wait longer is closed
 // by T_HANDSHAKE_TCP and takes no token.
 const paceMax = 5 * time.Second
@@ -154,17 +213,28 @@ func (l *Limiter) Admit(a netip.Addr) bool {
 	h := l.sources[source(a)]
 	return !reached(l.halfOpen-1, l.limits.HalfOpen) &&
 		!reached(int(h.halfOpen)-1, l.limits.HalfOpenPerSource) &&
-		!reached(int(h.sessions), l.limits.SessionsPerSource) &&
+		!reached(int(h.sessions+h.parked), l.limits.SessionsPerSource) &&
 		!reached(int(h.sessions), l.limits.ConnectionsPerClient) &&
 		!reached(l.memory, l.limits.ReceiveMemory) &&
 		!reached(h.memory, l.limits.ReceivePerSource)
+}
+
+// AdmitPath implements session.Admission.
+func (l *Limiter) AdmitPath(a netip.Addr, halfOpen bool) bool {
+	h := l.sources[source(a)]
+	self := 0
+	if halfOpen {
+		self = 1
+	}
+	return !reached(l.halfOpen-self, l.limits.HalfOpen) && !reached(int(h.halfOpen)-self, l.limits.HalfOpenPerSource) &&
+		!reached(l.memory, l.limits.ReceiveMemory) && !reached(h.memory, l.limits.ReceivePerSource)
 }
 
 // Settle implements session.Admission.
 func (l *Limiter) Settle(a netip.Addr) {
 	l.halfOpen--
 	l.change(a, func(h *held) {
-		if h.sessions == 0 {
+		if !h.known() {
 			l.strange -= h.memory
 		}
 		h.halfOpen--
@@ -181,13 +251,23 @@ func (l *Limiter) Leave(a netip.Addr, settled bool) {
 		switch {
 		case !settled:
 			h.halfOpen--
-		case h.sessions == 1:
+		case h.sessions+h.parked == 1:
 			l.strange += h.memory
 			fallthrough
 		default:
 			h.sessions--
 		}
 	})
+}
+
+// Park implements session.Admission. [XTMP-LIM-016]
+func (l *Limiter) Park(a netip.Addr) {
+	l.change(a, func(h *held) { h.sessions--; h.parked++ })
+}
+
+// Unpark implements session.Admission.
+func (l *Limiter) Unpark(a netip.Addr) {
+	l.change(a, func(h *held) { h.sessions++; h.parked-- })
 }
 
 // Hold implements session.Admission. Sources without a session share half of the
@@ -199,7 +279,7 @@ func (l *Limiter) Hold(a netip.Addr, n int) bool {
 	l.change(a, func(h *held) {
 		h.memory += n
 		ok = ok && !reached(h.memory, l.limits.ReceivePerSource)
-		if h.sessions > 0 {
+		if h.known() {
 			return
 		}
 		if l.strange += n; l.limits.ReceiveMemory >= 0 {

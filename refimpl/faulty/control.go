@@ -92,7 +92,7 @@ return`,
 	{
 		Name: "impatient", Requirement: "XTMP-HBT-017",
 		Description: "A session ends after three seconds of silence.",
-		Edit:        Edit{File: sessionGo, At: "cfg.Server.Admission.Enter(source)", Before: "s.idleTimeout = 3 * time.Second"},
+		Edit:        Edit{File: sessionGo, At: "s.work = cfg.Buffers.work()", Before: "s.idleTimeout = 3 * time.Second"},
 	},
 	{
 		Name: "pings-at-once", Requirement: "XTMP-HBT-023",
@@ -104,7 +104,7 @@ return`,
 		Description: "A PING goes out every half second while the path is suspect.",
 		Edit: Edit{
 			File: timersGo,
-			At:   "return max(p.receivedAt+missedIntervals*s.cfg.HeartbeatInterval, p.sentAt+s.cfg.HeartbeatInterval)",
+			At:   "return min(d, max(p.receivedAt+missedIntervals*s.cfg.HeartbeatInterval, p.sentAt+s.cfg.HeartbeatInterval))",
 			Before: `
 if !s.out.idle() {
 return max(p.receivedAt+probeSilence, p.sentAt+probeSilence/4)
@@ -196,7 +196,11 @@ return`,
 	{
 		Name: "error-of-257-bytes", Requirement: "XTMP-ERR-010",
 		Description: "The text of an Error has 257 bytes.",
-		Edit:        Edit{File: controlGo, At: "return append(dst, text...)", Before: "return append(dst, make([]byte, MaxErrorText+1)...)"},
+		Edit: Edit{
+			File:   controlGo,
+			At:     "return append(dst, text...)",
+			Before: "return append(dst, make([]byte, MaxErrorText+1)...)",
+		},
 	},
 	{
 		Name: "error-in-latin-1", Requirement: "XTMP-ERR-011",
@@ -207,10 +211,8 @@ return`,
 		Name: "heartbeat-behind-error", Requirement: "XTMP-ERR-013",
 		Description: "A PONG follows the final Error.",
 		Edit: Edit{
-			File: dispatchGo,
-			At: `
-p.drain(now, refused)
-	s.end(now, e)`,
+			File:   dispatchGo,
+			At:     "p.drain(now, refused)",
 			Before: "p.raw = s.seal(now, p, p.raw, wire.TypeHeartbeat, 0, nil, []byte{byte(wire.Pong)})",
 		},
 	},
@@ -235,24 +237,18 @@ return`,
 		Name: "survives-error-of-scope-1", Requirement: "XTMP-ERR-018",
 		Description: "An unsolicited Error of scope 1 is ignored.",
 		Edit: Edit{
-			File: dispatchGo,
-			At:   "case wire.ScopePath, wire.ScopeSession: // the only path, so both end the session",
-			After: `
-if m.Scope == wire.ScopePath {
-return
-}`,
+			File:  dispatchGo,
+			At:    "case wire.ScopePath: // [XTMP-PTH-041]",
+			After: "return",
 		},
 	},
 	{
 		Name: "survives-error-of-scope-2", Requirement: "XTMP-ERR-019",
 		Description: "An unsolicited Error of scope 2 is ignored.",
 		Edit: Edit{
-			File: dispatchGo,
-			At:   "case wire.ScopePath, wire.ScopeSession: // the only path, so both end the session",
-			After: `
-if m.Scope == wire.ScopeSession {
-return
-}`,
+			File:  dispatchGo,
+			At:    "case wire.ScopeSession:",
+			After: "return",
 		},
 	},
 	{
@@ -311,10 +307,8 @@ return ErrErrorBody
 		Name: "silent-on-violation", Requirement: "XTMP-ERR-027",
 		Description: "A violation closes the connection without an Error.",
 		Edit: Edit{
-			File: dispatchGo,
-			At: `
-p.drain(now, refused)
-	s.end(now, e)`,
+			File:   dispatchGo,
+			At:     "p.drain(now, refused)",
 			Before: "p.raw = nil",
 		},
 	},
@@ -346,10 +340,8 @@ return`,
 		Name: "disconnect-behind-error", Requirement: "XTMP-ERR-030",
 		Description: "A Disconnect follows the final Error.",
 		Edit: Edit{
-			File: dispatchGo,
-			At: `
-p.drain(now, refused)
-	s.end(now, e)`,
+			File:   dispatchGo,
+			At:     "p.drain(now, refused)",
 			Before: "p.raw = s.seal(now, p, p.raw, wire.TypeDisconnect, 0, nil, new(wire.Disconnect).Append(nil))",
 		},
 	},
@@ -382,7 +374,7 @@ p.shut()
 p.shut()
 	if m.Reason == wire.NoError {`,
 			Before: `
-s.disconnect(now, p, wire.NoError)
+s.disconnect(now, wire.NoError)
 return`,
 		},
 	},
@@ -419,7 +411,7 @@ case err != nil || n == 0:`,
 	{
 		Name: "keeps-sending-direction", Requirement: "XTMP-DSC-012",
 		Description: "After the last frame the sending direction stays open.",
-		Edit:        Edit{File: writeGo, At: "_ = unix.Shutdown(c.fd, unix.SHUT_WR)", Instead: "_ = c.fd"},
+		Edit:        Edit{File: writeGo, At: "_ = unix.Shutdown(int(c.fd), unix.SHUT_WR)", Instead: "_ = c.fd"},
 	},
 	{
 		Name: "closes-without-lingering", Requirement: "XTMP-DSC-013",

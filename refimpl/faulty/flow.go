@@ -10,7 +10,11 @@ var flowMutants = []Mutant{
 	{
 		Name: "patient-with-requests", Requirement: "XTMP-MSG-025",
 		Description: "Requests beyond twice max_inflight are refused, and the session goes on.",
-		Edit:        Edit{File: incomingGo, At: "s.requests++", After: "s.requests = min(s.requests, 2*int(s.cfg.Server.MaxInflight)-1)"},
+		Edit: Edit{
+			File:  incomingGo,
+			At:    "s.requests++",
+			After: "s.requests = min(s.requests, 2*int(s.cfg.Server.MaxInflight)-1)",
+		},
 	},
 	{
 		Name: "deaf-while-window-is-full", Requirement: "XTMP-MSG-026",

@@ -27,17 +27,22 @@ flags |= wire.FlagPriority
 	{
 		Name: "fragments-from-1", Requirement: "XTMP-FRG-004",
 		Description: "index begins at 1.",
-		Edit:        Edit{File: sendGo, At: "Index: m.index,", New: "Index: m.index + map[bool]uint16{true: 1}[$on],"},
+		Edit:        Edit{File: sendGo, At: "Index: index,", New: "Index: index + map[bool]uint16{true: 1}[$on],"},
 	},
 	{
 		Name: "uneven-fragments", Requirement: "XTMP-FRG-005",
 		Description: "The second of several fragments has a byte less than the first.",
 		Edit: Edit{
 			File: sendGo,
-			At:   "size = min(size, fragmentBody)",
+			At:   "to := min(m.size, from+m.cut)",
 			After: `
-if m.index == 1 && m.count > 2 {
-size--
+if m.count > 2 && index > 0 {
+if index > 1 {
+from--
+}
+if index < m.count-1 {
+to--
+}
 }`,
 		},
 	},
@@ -46,23 +51,30 @@ size--
 		Description: "A body that is a multiple of 262144 bytes ends with an empty fragment.",
 		Edit: Edit{
 			File:    sendGo,
-			At:      "m.count = uint16((m.size + fragmentBody - 1) / fragmentBody)",
-			Instead: "m.count = uint16(m.size/fragmentBody + 1)",
+			At:      "m.count = uint16((m.size + cut - 1) / cut)",
+			Instead: "m.count = uint16(m.size/cut + 1)",
 		},
 	},
 	{
 		Name: "fragments-too-late", Requirement: "XTMP-FRG-007",
 		Description: "A body of up to 262200 bytes goes out in one frame.",
-		Edit:        Edit{File: sendGo, If: "m.size > fragmentBody", Unless: "m.size <= 262200"},
+		Edit: Edit{
+			File: pathGo,
+			At:   "func (p *Path) frameBody(m *message) int {",
+			After: `
+if p.kind == TCP {
+return 262200
+}`,
+		},
 	},
 	{
 		Name: "fragments-in-turn", Requirement: "XTMP-FRG-009",
 		Description: "The fragments of all replies that wait take turns.",
 		Edit: Edit{
 			File: sendGo,
-			At:   "if done {",
+			At:   "if m.index == m.count {",
 			Before: `
-if !done && q.head != q.tail {
+if m.index < m.count && q.head != q.tail {
 q.pop()
 q.push(m)
 }`,
@@ -73,11 +85,11 @@ q.push(m)
 		Description: "Of a message in more than three fragments three are sent.",
 		Edit: Edit{
 			File: sendGo,
-			At:   "if m.index < m.count {",
+			At:   "if m.index == m.count {",
 			Before: `
 if m.index == 3 && m.index < m.count {
 s.queued -= m.size - m.sealed
-return dst, true
+m.index = m.count
 }`,
 		},
 	},
@@ -103,12 +115,12 @@ return dst, true
 	{
 		Name: "holds-three-messages", Requirement: "XTMP-FRG-014",
 		Description: "A fourth incomplete message is a violation.",
-		Edit:        Edit{File: fragmentGo, If: "begins && len(s.partials) == partialsMax", Or: "begins && len(s.partials) == partialsMax-1"},
+		Edit:        Edit{File: fragmentGo, At: "n >= partialsMax", New: "n >= partialsMax-map[bool]int{true: 1}[$on]"},
 	},
 	{
 		Name: "holds-many-messages", Requirement: "XTMP-FRG-015",
 		Description: "Incomplete messages have no limit.",
-		Edit:        Edit{File: fragmentGo, If: "begins && len(s.partials) == partialsMax", Unless: "true"},
+		Edit:        Edit{File: fragmentGo, If: "s.fifth(p, q)", Unless: "true"},
 	},
 	{
 		Name: "refuses-repeated-fragment", Requirement: "XTMP-FRG-016",
@@ -116,7 +128,7 @@ return dst, true
 		Edit: Edit{
 			File: fragmentGo,
 			If:   "pro.Count < 2 || pro.Index >= pro.Count || !q.matches(h, pro) || !q.fits(pro.Index, n)",
-			Or:   "!begins && (pro.Index < q.next || q.ahead[pro.Index] != nil)",
+			Or:   "pro.Index < q.next || q.ahead[pro.Index] != nil",
 		},
 	},
 	{

@@ -6,7 +6,7 @@ var conventionMutants = []Mutant{
 		Name: "fills-zero-of-ack", Requirement: "XTMP-CON-002",
 		Description: "The zero byte of an Ack is 1.",
 		Edit: Edit{
-			File:   controlGo,
+			File:   ackGo,
 			At:     "return append(dst, 0, 0, 0, 0, 0, 0, 0, 0)",
 			Before: "return append(dst, 0, 0, 0, 0, 0, 0, 0, 1)",
 		},
@@ -14,7 +14,7 @@ var conventionMutants = []Mutant{
 	{
 		Name: "accepts-filled-zero", Requirement: "XTMP-CON-003",
 		Description: "The zero byte of an Ack may be anything.",
-		Edit:        Edit{File: controlGo, If: "len(b) != AckSize || b[15] != 0", Unless: "len(b) == AckSize"},
+		Edit:        Edit{File: ackGo, If: "len(b) != AckSize || b[15] != 0", Unless: "len(b) == AckSize"},
 	},
 	{
 		Name: "accepts-long-disconnect", Requirement: "XTMP-CON-004",
@@ -154,7 +154,7 @@ Timestamp: wallMicros,
 	{
 		Name: "accepts-nonce-in-clear-frame", Requirement: "XTMP-HDR-033",
 		Description: "Nonce and tag of a clear frame may hold anything.",
-		Edit:        Edit{File: handshakeGo, If: "!allZero(wire.Nonce(f)) || !allZero(wire.Tag(f))", Unless: "true"},
+		Edit:        Edit{File: handshakeGo, If: "!wire.ClearFields(f)", Unless: "true"},
 	},
 	{
 		Name: "silent-on-short-prologue", Requirement: "XTMP-HDR-036",
@@ -174,7 +174,14 @@ Timestamp: wallMicros,
 	{
 		Name: "sends-longest-frame-and-more", Requirement: "XTMP-FRG-007",
 		Description: "A reply goes out in one frame, however large it is.",
-		Edit:        Edit{File: sendGo, If: "m.size > fragmentBody", Unless: "true"},
+		Edit: Edit{
+			File: pathGo,
+			At:   "func (p *Path) frameBody(m *message) int {",
+			After: `
+if p.kind == TCP {
+return m.size
+}`,
+		},
 	},
 	{
 		Name: "sends-undefined-flag", Requirement: "XTMP-FLG-001",
@@ -202,7 +209,7 @@ if f&^flagsDefined != 0 && !$on {
 			At:   "p.answerLen[slot] = 0",
 			After: `
 pro := wire.Prologue{Mid: s.out.next(&s.ring)}
-*s.ring.at(pro.Mid) = p.keys.send.Next()
+p.flight.push(departed{sequence: p.keys.send.Next(), mid: pro.Mid, at: now.Elapsed})
 dst = s.seal(now, p, dst, wire.TypeHeartbeat, wire.FlagRequiresAck, &pro, p.answer[slot][:n])
 continue`,
 		},
@@ -211,9 +218,9 @@ continue`,
 		Name: "accepts-any-message-flags", Requirement: "XTMP-FLG-004",
 		Description: "Types from 0x06 to 0xEF may have any defined flags.",
 		Edit: Edit{
-			File:   receiveGo,
-			If:     "!wire.LegalFlags(h.Type, h.Flags)",
-			Unless: "h.Type > wire.TypeAck && h.Type < 0xf0 && h.Flags < 0x80",
+			File:   headerGo,
+			If:     "!LegalFlags(h.Type, h.Flags)",
+			Unless: "h.Type > TypeAck && h.Type < 0xf0 && h.Flags < 0x80",
 		},
 	},
 	{
@@ -312,19 +319,19 @@ return true
 	{
 		Name: "accepts-flags-on-clear-frame", Requirement: "XTMP-FLG-015",
 		Description: "A clear frame may have flags.",
-		Edit:        Edit{File: receiveGo, If: "h.Clear() && h.Flags != 0", Unless: "true"},
+		Edit:        Edit{File: headerGo, If: "h.Clear() && h.Flags != 0", Unless: "true"},
 	},
 	{
 		Name: "ignores-encrypted-flag", Requirement: "XTMP-FLG-016",
 		Description: "ENCRYPTED and encryption_type need not agree.",
-		Edit:        Edit{File: receiveGo, If: "h.Flags.Has(wire.FlagEncrypted) != (h.Encryption != wire.SuiteNone)", Unless: "true"},
+		Edit:        Edit{File: headerGo, If: "h.Flags.Has(FlagEncrypted) != (h.Encryption != SuiteNone)", Unless: "true"},
 	},
 	{
 		Name: "judges-role-too-early", Requirement: "XTMP-FLG-017",
 		Description: "What only a server may send closes the connection silently.",
 		Edit: Edit{
 			File: receiveGo,
-			If:   "!wire.LegalFlags(h.Type, h.Flags)",
+			If:   "s.state == Half && h.Type != wire.TypeHandshake",
 			Or:   "s.role == Server && h.Flags.Has(wire.FlagReply) && !h.Type.Extension()",
 		},
 	},
@@ -333,7 +340,7 @@ return true
 		Description: "A frame with PRIORITY closes the connection of a session.",
 		Edit: Edit{
 			File: receiveGo,
-			If:   "!wire.LegalFlags(h.Type, h.Flags)",
+			If:   "s.state == Half && h.Type != wire.TypeHandshake",
 			Or:   "s.state == Established && h.Flags.Has(wire.FlagPriority)",
 		},
 	},
@@ -355,9 +362,12 @@ h.Flags &= wire.FlagEncrypted | wire.FlagPriority
 		Name: "sends-reserved-type", Requirement: "XTMP-TYP-001",
 		Description: "After HandshakeDone comes a frame of type 0xF0.",
 		Edit: Edit{
-			File:  serverGo,
-			At:    "s.event(Event{Kind: EventEstablished})",
-			After: "p.raw = s.seal(now, p, p.raw, 0xf0, 0, nil, nil)",
+			File: serverGo,
+			At:   "s.event(Event{Kind: EventEstablished})",
+			After: `
+odd := s.cfg.Buffers.message()
+odd.typ = 0xf0
+s.enqueue(now, odd, false)`,
 		},
 	},
 	{
@@ -368,7 +378,9 @@ h.Flags &= wire.FlagEncrypted | wire.FlagPriority
 			At:   "s.event(Event{Kind: EventEstablished})",
 			After: `
 for range 2 {
-p.raw = s.seal(now, p, p.raw, 0x80, 0, nil, nil)
+odd := s.cfg.Buffers.message()
+odd.typ = 0x80
+s.enqueue(now, odd, false)
 }`,
 		},
 	},
@@ -376,15 +388,19 @@ p.raw = s.seal(now, p, p.raw, 0x80, 0, nil, nil)
 		Name: "exercises-too-long", Requirement: "XTMP-TYP-004",
 		Description: "The frame of type 0x80 after HandshakeDone has 65 bytes.",
 		Edit: Edit{
-			File:  serverGo,
-			At:    "s.event(Event{Kind: EventEstablished})",
-			After: "p.raw = s.seal(now, p, p.raw, 0x80, 0, nil, make([]byte, 65))",
+			File: serverGo,
+			At:   "s.event(Event{Kind: EventEstablished})",
+			After: `
+odd := s.cfg.Buffers.message()
+odd.typ = 0x80
+odd.fill(s.cfg.Buffers, make([]byte, 65), nil, nil)
+s.enqueue(now, odd, false)`,
 		},
 	},
 	{
 		Name: "accepts-reserved-type", Requirement: "XTMP-TYP-005",
 		Description: "A type that is never sent is taken for one that is unknown.",
-		Edit:        Edit{File: receiveGo, If: "h.Type.Reserved()", Unless: "true"},
+		Edit:        Edit{File: headerGo, If: "h.Type.Reserved()", Unless: "true"},
 	},
 	{
 		Name: "answers-any-first-type", Requirement: "XTMP-TYP-006",
@@ -398,7 +414,7 @@ p.raw = s.seal(now, p, p.raw, 0x80, 0, nil, nil)
 	{
 		Name: "refuses-unassigned-types", Requirement: "XTMP-TYP-007",
 		Description: "A type from 0x50 to 0x5F closes the connection.",
-		Edit:        Edit{File: receiveGo, If: "h.Type.Reserved()", Or: "h.Type >= 0x50 && h.Type <= 0x5f"},
+		Edit:        Edit{File: headerGo, If: "h.Type.Reserved()", Or: "h.Type >= 0x50 && h.Type <= 0x5f"},
 	},
 	{
 		Name: "looks-into-extension", Requirement: "XTMP-TYP-009",

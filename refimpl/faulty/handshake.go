@@ -74,14 +74,18 @@ dst[len(dst)-1] = 33
 		Edit:        Edit{File: flightGo, At: "dst = append(dst, m.Key...)", After: "m.Params.Policy &^= PolicyDeflate"},
 	},
 	{
-		Name: "announces-attach", Requirement: "XTMP-TYP-033",
+		Name: "announces-attach", Requirement: "XTMP-TYP-033", Without: Failover,
 		Description: "policy says that Attach is accepted.",
 		Edit:        Edit{File: flightGo, At: "dst = append(dst, m.Key...)", After: "m.Params.Policy |= PolicyAttachTCP"},
 	},
 	{
 		Name: "tlvs-out-of-order", Requirement: "XTMP-TYP-020",
 		Description: "The TLV entries of ServerIdentity descend.",
-		Edit:        Edit{File: flightGo, At: "return appendTLV(dst, 0)", Before: "return append(dst, 0, 8, 0x90, 0, 0, 0, 0x80, 0, 0, 0)"},
+		Edit: Edit{
+			File:   flightGo,
+			At:     "return appendTLV(dst, 0)",
+			Before: "return append(dst, 0, 8, 0x90, 0, 0, 0, 0x80, 0, 0, 0)",
+		},
 	},
 	{
 		Name: "sends-tlv-in-identity", Requirement: "XTMP-TYP-024",
@@ -114,14 +118,14 @@ var finishMutants = []Mutant{
 	{
 		Name: "accepts-wrong-finish", Requirement: "XTMP-HSK-049",
 		Description: "The MAC of ClientFinish is not compared.",
-		Edit:        Edit{File: serverGo, If: "!hmac.Equal(body, k.finish[:])", Unless: "true"},
+		Edit:        Edit{File: serverGo, If: "!s.handshake.finishes(body)", Unless: "true"},
 	},
 	{
 		Name: "answers-wrong-finish", Requirement: "XTMP-KEY-015",
 		Description: "A ClientFinish with a wrong MAC is answered with HANDSHAKE_FAILED.",
 		Edit: Edit{
 			File: serverGo,
-			At:   "if !hmac.Equal(body, k.finish[:]) {",
+			At:   "if !s.handshake.finishes(body) {",
 			After: `
 s.fail(now, p, &Error{Code: wire.HandshakeFailed, Scope: wire.ScopeSession}, wire.NoSequence, 0)
 return`,
@@ -141,20 +145,24 @@ return`,
 		Name: "pings-before-done", Requirement: "XTMP-HSK-053",
 		Description: "A PING precedes HandshakeDone.",
 		Edit: Edit{
-			File:   serverGo,
-			At:     "pro := wire.Prologue{Mid: s.out.next(&s.ring)}",
-			Before: "p.raw = s.seal(now, p, p.raw, wire.TypeHeartbeat, 0, nil, []byte{0})",
+			File:  serverGo,
+			At:    "s.setState(now, Established)",
+			After: "p.raw = s.seal(now, p, p.raw, wire.TypeHeartbeat, 0, nil, []byte{0})",
 		},
 	},
 	{
 		Name: "handshake-done-mid-2", Requirement: "XTMP-HSK-054",
 		Description: "HandshakeDone has mid 2.",
-		Edit:        Edit{File: serverGo, At: "pro := wire.Prologue{Mid: s.out.next(&s.ring)}", After: "pro.Mid = 2"},
+		Edit:        Edit{File: serverGo, At: "m.path, m.queued = p.id, true", After: "s.out.next(&s.ring)"},
 	},
 	{
-		Name: "address-token", Requirement: "XTMP-HSK-055",
+		Name: "address-token", Requirement: "XTMP-HSK-055", Without: UDP,
 		Description: "HandshakeDone has an address_token, and there is no UDP.",
-		Edit:        Edit{File: serverGo, At: "done := wire.HandshakeDone{ServerTime: s.stamp(now)}", After: "done.AddressToken[0] = 1"},
+		Edit: Edit{
+			File:  serverGo,
+			At:    "done := wire.HandshakeDone{ServerTime: s.stamp(now)}",
+			After: "done.AddressToken[0] = 1",
+		},
 	},
 	{
 		Name: "done-without-time", Requirement: "XTMP-HSK-056",
@@ -195,7 +203,18 @@ p.raw = s.AppendOutput(now, s.current, nil)`,
 	{
 		Name: "never-times-out", Requirement: "XTMP-HSK-088",
 		Description: "A connection without ClientFinish stays open for ever.",
-		Edit:        Edit{File: timersGo, At: "return p.openedAt + handshakeTimeout", Before: "return never"},
+		Edit: Edit{
+			File: timersGo,
+			At: `
+|| s.state == Half:
+		return p.openedAt + handshakeTimeout`,
+			New: `
+|| s.state == Half:
+if $on {
+return never
+}
+return p.openedAt + handshakeTimeout`,
+		},
 	},
 	{
 		Name: "second-flight", Requirement: "XTMP-HSK-089",
@@ -205,7 +224,10 @@ p.raw = s.AppendOutput(now, s.current, nil)`,
 			At:   "s.event(Event{Kind: EventEstablished})",
 			After: `
 env.HSType = wire.HSServerFlight
-p.raw = s.seal(now, p, p.raw, wire.TypeHandshakeAck, 0, nil, append(env.AppendStream(nil, 1), 0))`,
+odd := s.cfg.Buffers.message()
+odd.typ = wire.TypeHandshakeAck
+odd.fill(s.cfg.Buffers, env.AppendStream(nil, 1), []byte{0}, nil)
+s.enqueue(now, odd, false)`,
 		},
 	},
 	{

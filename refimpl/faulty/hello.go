@@ -90,17 +90,17 @@ break
 	{
 		Name: "answers-version-2", Requirement: "XTMP-HSK-011",
 		Description: "ServerHello says version 2.",
-		Edit:        Edit{File: serverGo, At: "answer.KeyShare = share", After: "answer.Version = 2"},
+		Edit:        Edit{File: serverGo, At: "m.KeyShare = share", After: "m.Version = 2"},
 	},
 	{
 		Name: "two-session-ids", Requirement: "XTMP-HSK-013",
 		Description: "session_id differs in header and body of ServerHello.",
-		Edit:        Edit{File: serverGo, At: "s.id, s.suite = answer.SessionID, suite", After: "answer.SessionID ^= 1"},
+		Edit:        Edit{File: serverGo, At: "s.id, s.suite = m.SessionID, suite", After: "m.SessionID ^= 1"},
 	},
 	{
 		Name: "server-time-0", Requirement: "XTMP-HSK-014",
 		Description: "server_time of ServerHello is 0.",
-		Edit:        Edit{File: serverGo, At: "answer.KeyShare = share", After: "answer.ServerTime = 0"},
+		Edit:        Edit{File: serverGo, At: "m.KeyShare = share", After: "m.ServerTime = 0"},
 	},
 	{
 		Name: "encodes-hello-anew", Requirement: "XTMP-KEY-002",
@@ -167,10 +167,10 @@ break
 		Description: "The body in the envelope of HandshakeDone has 8192 bytes more.",
 		Edit: Edit{
 			File: serverGo,
-			At:   "done.Append(env.AppendStream(nil, wire.HandshakeDoneSize))",
+			At:   "env.AppendStream(nil, wire.HandshakeDoneSize), done.Append(nil), nil)",
 			New: `
-append(done.Append(env.AppendStream(nil, wire.HandshakeDoneSize+map[bool]int{true: 8192}[$on])),
-make([]byte, map[bool]int{true: 8192}[$on])...)`,
+env.AppendStream(nil, wire.HandshakeDoneSize+map[bool]int{true: 8192}[$on]),
+append(done.Append(nil), make([]byte, map[bool]int{true: 8192}[$on])...), nil)`,
 		},
 	},
 	{

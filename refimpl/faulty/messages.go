@@ -38,12 +38,10 @@ m.typ++
 		Description: "A reliable message in one frame is sealed twice.",
 		Edit: Edit{
 			File: sendGo,
-			At:   "if done {",
+			At:   "if m.index == m.count {",
 			After: `
 if m.count == 1 && m.mid != 0 {
-m.sealed = 0
-s.queued += m.size
-dst, _ = s.appendFrame(now, p, dst, m, stamp)
+dst, sequence = s.sealFragment(now, p, dst, m, 0, stamp)
 }`,
 		},
 	},
@@ -63,10 +61,10 @@ dst, _ = s.appendFrame(now, p, dst, m, stamp)
 			File: sendGo,
 			At:   "if q == nil {",
 			After: `
-if m := s.ordinary.head; m != nil && m.mid == 0 && !s.out.room() {
+if m := p.lane.ordinary.head; m != nil && m.mid == 0 && !s.out.room() {
 s.queued -= m.size
-s.ordinary.pop()
-s.sent(p, m)
+p.lane.ordinary.pop()
+s.sent(now, p, m, 0)
 continue
 }`,
 		},
@@ -105,15 +103,13 @@ return midBeyond`,
 		Edit: Edit{
 			File: dispatchGo,
 			At: `
-p.ackEventually(now)
-			return
-		case midNew:`,
+s.repeated(now, p, pro.Mid)
+			return`,
 			New: `
-p.ackEventually(now)
+s.repeated(now, p, pro.Mid)
 if !$on {
 return
-}
-case midNew:`,
+}`,
 		},
 	},
 	{
@@ -146,12 +142,9 @@ return
 		Name: "ignores-priority", Requirement: "XTMP-MSG-058",
 		Description: "PRIORITY changes nothing in the order of sending.",
 		Edit: Edit{
-			File: sendGo,
-			At:   "if m := s.priority.head; m != nil && s.maySeal(m) {",
-			Before: `
-if m := s.ordinary.head; m != nil && s.maySeal(m) {
-return &s.ordinary
-}`,
+			File:   sendGo,
+			If:     "m.flags&wire.FlagPriority != 0",
+			Unless: "true",
 		},
 	},
 	{
@@ -161,7 +154,7 @@ return &s.ordinary
 			File: outputGo,
 			At:   "for slot := range p.answer {",
 			Before: `
-if m := s.ordinary.head; m != nil && m.index > 0 {
+if m := p.lane.ordinary.head; m != nil && m.index > 0 {
 return s.appendQueue(now, p, dst)
 }`,
 		},
@@ -173,7 +166,11 @@ var unknownMutants = []Mutant{
 	{
 		Name: "silent-on-unknown-request", Requirement: "XTMP-MSG-029",
 		Description: "A request of an unknown type is not answered.",
-		Edit:        Edit{File: dispatchGo, At: "s.refuseMessage(now, p, h, pro, c, wire.UnsupportedType, h.Type.String())", Before: "return"},
+		Edit: Edit{
+			File:   dispatchGo,
+			At:     "s.refuseMessage(now, p, h, pro, c, wire.UnsupportedType, h.Type.String())",
+			Before: "return",
+		},
 	},
 	{
 		Name: "ends-on-unknown-request", Requirement: "XTMP-MSG-032",
@@ -312,7 +309,11 @@ return true
 	{
 		Name: "discards-push-of-client", Requirement: "XTMP-MSG-056",
 		Description: "A Probe with STREAMING is discarded.",
-		Edit:        Edit{File: incomingGo, At: "case s.role == Server && h.Flags.Has(wire.FlagStreaming): // [XTMP-MSG-056]", After: "return"},
+		Edit: Edit{
+			File:  incomingGo,
+			At:    "case s.role == Server && h.Flags.Has(wire.FlagStreaming): // [XTMP-MSG-056]",
+			After: "return",
+		},
 	},
 }
 
@@ -376,21 +377,21 @@ return s.seal(now, p, dst, wire.TypeAck, 0, nil, ack)`,
 	{
 		Name: "accepts-ack-ranges", Requirement: "XTMP-ACK-005",
 		Description: "first_range and range_count may be anything.",
-		Edit:        Edit{File: controlGo, If: "b[14] != 0 || b[12] != 0 || b[13] != 0", Unless: "true"},
+		Edit:        Edit{File: ackGo, If: "b[14] != 0 || b[12] != 0 || b[13] != 0", Unless: "true"},
 	},
 	{
 		Name: "accepts-long-ack", Requirement: "XTMP-ACK-006",
 		Description: "An Ack may be longer than 16 bytes.",
-		Edit:        Edit{File: controlGo, If: "len(b) != AckSize || b[15] != 0", Unless: "len(b) > AckSize"},
+		Edit:        Edit{File: ackGo, If: "len(b) != AckSize || b[15] != 0", Unless: "len(b) > AckSize"},
 	},
 	{
 		Name: "refuses-old-ack", Requirement: "XTMP-ACK-007",
 		Description: "An Ack of what was acknowledged before is a violation.",
 		Edit: Edit{
 			File: dispatchGo,
-			At:   "s.out.ack(s.ring, largest)",
+			At:   "for d := p.flight.oldest(); d != nil && d.sequence <= largest; d = p.flight.oldest() {",
 			Before: `
-if largest+1 < s.out.ackedTo {
+if p.flight.head > 0 && largest < p.flight.ring[p.flight.head-1].sequence {
 s.violation(now, p, "old Ack")
 return
 }`,
@@ -411,6 +412,10 @@ err = wire.ErrAck
 	{
 		Name: "acks-acks", Requirement: "XTMP-ACK-009",
 		Description: "An Ack is acknowledged.",
-		Edit:        Edit{File: dispatchGo, At: "s.out.ack(s.ring, largest)", Before: "p.ackEventually(now)"},
+		Edit: Edit{
+			File:   dispatchGo,
+			At:     "for d := p.flight.oldest(); d != nil && d.sequence <= largest; d = p.flight.oldest() {",
+			Before: "p.ackEventually(now)",
+		},
 	},
 }

@@ -26,16 +26,27 @@ type Mutant struct {
 	Requirement string // the requirement that it breaks
 	Description string // what the server does wrong, as a sentence
 	Slow        bool   // it takes a case that waits long to see it
-	Without     string // what its configuration leaves off; empty: nothing
+	Without     string // what it is without; empty: nothing
 	Edit
 }
 
-// What a configuration may leave off. All but compression are profiles.
+// What a server may be without. All but compression are profiles.
 const (
 	Compression   = "compression"
 	IntegrityOnly = "integrity-only"
 	Probe         = "probe"
+	UDP           = "udp"
+	Failover      = "failover"
 )
+
+// unasked takes away what no configuration leaves off.
+var unasked = map[string]Edit{
+	Failover: {
+		File:   listenGo,
+		At:     "if _, err := rand.Read(core.Server.ResetKey[:]); err != nil {",
+		Before: "core.Server.AttachTCP, core.Server.AttachUDP = false, false",
+	},
+}
 
 // Variant is an odd server that keeps every rule.
 type Variant struct {
@@ -51,6 +62,9 @@ func Mutants() []Mutant {
 		conventionMutants, frameMutants, orderMutants, timeMutants, helloMutants, flightMutants, finishMutants, refusalMutants,
 		suiteMutants, messageMutants, unknownMutants, ackMutants, flowMutants, fragmentMutants, compressionMutants,
 		pushMutants, rekeyMutants, rekeyRefusalMutants, probeMutants, heartbeatMutants, errorMutants, endMutants,
+		datagramMutants, tokenMutants, contactMutants, flightOnUDPMutants, numberMutants, ackOnUDPMutants, recoveryMutants,
+		messageOnUDPMutants, addressMutants, resetMutants, attachMutants, pathMutants, parkMutants, rekeyOfPathsMutants,
+		websocketMutants,
 	)
 	slices.SortFunc(all, func(a, b Mutant) int { return strings.Compare(a.Name, b.Name) })
 	return all

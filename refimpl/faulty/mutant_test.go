@@ -14,7 +14,7 @@ import (
 func sources(t *testing.T) map[string]string {
 	t.Helper()
 	files := map[string]string{}
-	for _, file := range Files(Mutants(), Zoo()) {
+	for _, file := range Files(slices.Concat(Mutants(), Planted()), Zoo()) {
 		b, err := os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(file)))
 		if err != nil {
 			t.Fatal(err)
@@ -67,7 +67,7 @@ func TestEverythingIsListedOnce(t *testing.T) {
 		if r, ok := spec.Default().Requirement(m.Requirement); !ok || r.Level != "MUST" && r.Level != "MUST NOT" {
 			t.Errorf("%s breaks %s, which is no MUST", m.Name, m.Requirement)
 		}
-		if !slices.Contains([]string{"", Compression, IntegrityOnly, Probe}, m.Without) {
+		if !slices.Contains([]string{"", Compression, IntegrityOnly, Probe, UDP, Failover}, m.Without) {
 			t.Errorf("%s is without %q, which nothing knows", m.Name, m.Without)
 		}
 		if m.Description == "" || !strings.HasSuffix(m.Description, ".") {
@@ -132,5 +132,20 @@ func TestEdits(t *testing.T) {
 		if got := strings.Join(strings.Fields(changed["a/b.go"]), " "); !strings.Contains(got, test.want) {
 			t.Errorf("%s: got %s, want %s in it", test.name, got, test.want)
 		}
+	}
+}
+
+// What is planted for the simulator fits the sources, and has names of its own.
+func TestPlanted(t *testing.T) {
+	if _, err := Overlay(Planted(), nil, sources(t)); err != nil {
+		t.Error(err)
+	}
+	names := map[string]bool{}
+	for _, m := range slices.Concat(Mutants(), Planted()) {
+		r, ok := spec.Default().Requirement(m.Requirement)
+		if names[m.Name] || m.Description == "" || !ok || r.Level != "MUST" && r.Level != "MUST NOT" {
+			t.Errorf("%s: %s, %q", m.Name, m.Requirement, m.Description)
+		}
+		names[m.Name] = true
 	}
 }

@@ -33,6 +33,9 @@ type named struct {
 func edits(mutants []Mutant, zoo []Variant) (list []named) {
 	for _, m := range mutants {
 		list = append(list, named{m.Name, m.Edit})
+		if e, ok := unasked[m.Without]; ok {
+			list = append(list, named{m.Name, e})
+		}
 	}
 	for _, v := range zoo {
 		for _, e := range v.Edits {

@@ -135,7 +135,11 @@ dst[n-1] ^= 1
 	{
 		Name: "fails-with-listed-codes", Requirement: "XTMP-PRB-016",
 		Description: "fail with a code above 0xFF is INTERNAL.",
-		Edit:        Edit{File: probeGo, At: `refuse(now, s, m.Call, wire.Code(r.Arg), "as asked for")`, Before: "r.Arg = min(r.Arg, 0xff)"},
+		Edit: Edit{
+			File:   probeGo,
+			At:     `refuse(now, s, m.Call, wire.Code(r.Arg), "as asked for")`,
+			Before: "r.Arg = min(r.Arg, 0xff)",
+		},
 	},
 	{
 		Name: "fails-with-cut-codes", Requirement: "XTMP-PRB-017",

@@ -3,7 +3,7 @@ package faulty
 // refusalMutants break sections 5.7 and 5.8 and the counts of chapter 10.
 var refusalMutants = []Mutant{
 	{
-		Name: "answers-sealed-first-frame", Requirement: "XTMP-HSK-064",
+		Name: "answers-sealed-first-frame", Requirement: "XTMP-HSK-064", Without: Failover,
 		Description: "A first frame that is not clear is answered with MALFORMED.",
 		Edit: Edit{
 			File: handshakeGo,
@@ -63,9 +63,9 @@ return
 		Description: "A malformed ClientHello closes the connection silently.",
 		Edit: Edit{
 			File: serverGo,
-			At:   "err = hello.Parse(body)",
+			At:   "if refused != nil {",
 			After: `
-if err != nil {
+if refused.Code == wire.Malformed {
 s.pathLost(now, p, ErrBadFrame)
 return
 }`,
@@ -93,17 +93,15 @@ return
 		Name: "malformed-for-no-suite", Requirement: "XTMP-HSK-074",
 		Description: "A ClientHello without a common suite is called MALFORMED.",
 		Edit: Edit{
-			File: serverGo,
-			At:   `s.refuseHello(now, p, wire.NoCommonSuite, "", 0)`,
-			Before: `
-s.refuseHello(now, p, wire.Malformed, "", 0)
-return`,
+			File:   serverGo,
+			At:     `return refuse(wire.NoCommonSuite, "")`,
+			Before: `return refuse(wire.Malformed, "")`,
 		},
 	},
 	{
 		Name: "malformed-for-bad-share", Requirement: "XTMP-HSK-075",
 		Description: "A key share that fails its check is called MALFORMED.",
-		Edit:        Edit{File: serverGo, At: "code := wire.HandshakeFailed", After: "code = wire.Malformed"},
+		Edit:        Edit{File: serverGo, At: `return refuse(wire.HandshakeFailed, "")`, Before: `return refuse(wire.Malformed, "")`},
 	},
 	{
 		Name: "accepts-zero-share", Requirement: "XTMP-KEY-007",
@@ -140,13 +138,11 @@ key, err = own.EncapsulationKey(), nil
 		Edit: Edit{
 			File: serverGo,
 			At: `
-s.refuseHello(now, p, wire.Malformed, err.Error(), 0)
-		return
+return refuse(wire.Malformed, err.Error())
 	}`,
 			After: `
 if _, _, ok := s.choose(&hello); !ok {
-s.refuseHello(now, p, wire.NoCommonSuite, "suites", 0)
-return
+return refuse(wire.NoCommonSuite, "suites")
 }`,
 		},
 	},
@@ -156,13 +152,11 @@ return
 		Edit: Edit{
 			File: serverGo,
 			At: `
-s.refuseHello(now, p, wire.Malformed, err.Error(), 0)
-		return
+return refuse(wire.Malformed, err.Error())
 	}`,
 			After: `
 if _, _, err := security.AnswerShare(s.cfg.Entropy, s.cfg.Server.Encapsulate, &hello.KeyShare); err != nil {
-s.refuseHello(now, p, wire.HandshakeFailed, "", 0)
-return
+return refuse(wire.HandshakeFailed, "")
 }`,
 		},
 	},
@@ -191,11 +185,9 @@ s.end(now, &Error{Code: code, Scope: wire.ScopePath, Text: text})`,
 		Name: "malformed-for-busy", Requirement: "XTMP-HSK-077",
 		Description: "A handshake beyond the limits is called MALFORMED.",
 		Edit: Edit{
-			File: serverGo,
-			At:   `s.refuseHello(now, p, wire.ServerBusy, "too many sessions or handshakes", 0)`,
-			Before: `
-s.refuseHello(now, p, wire.Malformed, "", 0)
-return`,
+			File:   serverGo,
+			At:     `return refuse(wire.ServerBusy, "too many sessions or handshakes")`,
+			Before: `return refuse(wire.Malformed, "")`,
 		},
 	},
 	{

@@ -5,7 +5,11 @@ var rekeyMutants = []Mutant{
 	{
 		Name: "ignores-rekey", Requirement: "XTMP-RKY-004",
 		Description: "RekeyInit gets no RekeyResp.",
-		Edit:        Edit{File: rekeyGo, At: "s.Reply(now, c, env.AppendStream(nil, len(answerBody)), answerBody, nil)", Before: "return"},
+		Edit: Edit{
+			File:   rekeyGo,
+			At:     "s.Reply(now, c, env.AppendStream(nil, len(answerBody)), answerBody, nil)",
+			Before: "return",
+		},
 	},
 	{
 		Name: "refuses-rekey-by-reply", Requirement: "XTMP-RKY-005",
@@ -54,11 +58,11 @@ return`,
 		Description: "RekeyResp is sealed under the new epoch.",
 		Edit: Edit{
 			File: rekeyGo,
-			At:   "p.pending = s.epochKeys(p, m.Epoch, &r.root)",
+			At:   "q.pending = s.epochKeys(q, m.Epoch, &r.root)",
 			After: `
-next := *p.pending
-next.send.Continue(&p.keys.send)
-p.keys.send, p.keys.epoch = next.send, next.epoch`,
+next := *q.pending
+next.send.Continue(&q.keys.send)
+q.keys.send, q.keys.epoch = next.send, next.epoch`,
 		},
 	},
 	{
@@ -69,7 +73,11 @@ p.keys.send, p.keys.epoch = next.send, next.epoch`,
 	{
 		Name: "accepts-second-rekey", Requirement: "XTMP-RKY-024",
 		Description: "A RekeyInit while another is in flight starts over.",
-		Edit:        Edit{File: rekeyGo, If: "m.Epoch != s.epoch+1 || s.rekey != nil && !s.rekey.confirmed", Unless: "m.Epoch == s.epoch+1"},
+		Edit: Edit{
+			File:   rekeyGo,
+			If:     "m.Epoch != s.epoch+1 || s.rekey != nil && !s.rekey.confirmed",
+			Unless: "m.Epoch == s.epoch+1",
+		},
 	},
 	{
 		Name: "accepts-any-epoch", Requirement: "XTMP-RKY-025",

@@ -79,6 +79,10 @@ return id, suite, true
 	{
 		Name: "integrity-only-compares-half-a-tag", Requirement: "XTMP-INT-010",
 		Description: "Eight bytes of the tag of a suite-0 frame are compared.",
-		Edit:        Edit{File: suiteGo, If: "subtle.ConstantTimeCompare(got, want[:]) != 1", Unless: "[8]byte(got) == [8]byte(want[:])"},
+		Edit: Edit{
+			File:   suiteGo,
+			If:     "subtle.ConstantTimeCompare(got, want[:]) != 1",
+			Unless: "[8]byte(got) == [8]byte(want[:])",
+		},
 	},
 }

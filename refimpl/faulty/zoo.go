@@ -8,13 +8,13 @@ var zooTransport = []Variant{
 		Edits: []Edit{
 			{
 				File: writeGo,
-				At:   "n, err := unix.Write(c.fd, out)",
+				At:   "n, err := unix.Write(int(c.fd), out)",
 				New: `
 piece := out
 		if $on {
 piece = out[:min(len(out), 1+len(out)/2048*1024)]
 }
-n, err := unix.Write(c.fd, piece)`,
+n, err := unix.Write(int(c.fd), piece)`,
 			},
 		},
 	},
@@ -26,12 +26,12 @@ n, err := unix.Write(c.fd, piece)`,
 				File: writeGo,
 				At:   "out = l.out",
 				After: `
-for len(out) > 96 {
+for c.web == nil && len(out) > 96 {
 n := 96 + int(out[24])<<24 + int(out[25])<<16 + int(out[26])<<8 + int(out[27])
 if n >= len(out) {
 break
 }
-k, err := unix.Write(c.fd, out[:n])
+k, err := unix.Write(int(c.fd), out[:n])
 if err != nil {
 break
 }
@@ -82,12 +82,12 @@ var zooHandshake = []Variant{
 	},
 	{
 		Name: "routed-session-ids", Permits: "XTMP-HDR-013",
-		Description: "The eight lower bits of session_id are the same for all.",
+		Description: "The eight lower bits of session_id are the same for all sessions of a loop.",
 		Edits: []Edit{
 			{
 				File:  endpointGo,
 				At:    "id := binary.BigEndian.Uint64(b[:])&(1<<53-1)>>e.bits<<e.bits | e.shard",
-				After: "id = id&^0xff | 0x5a",
+				After: "id = id&^0xff | 0x5a>>e.bits<<e.bits | e.shard",
 			},
 		},
 	},
@@ -125,7 +125,7 @@ var zooHandshake = []Variant{
 			{
 				File:  flightGo,
 				At:    "dst = append(dst, m.Key...)",
-				After: "m.Params.MaxPayload, m.Params.MaxDatagram, m.Params.ReassemblyBytes, m.Params.MaxInflight = 65536, 1452, 1<<32-1, 0",
+				After: "m.Params.MaxPayload, m.Params.ReassemblyBytes, m.Params.MaxInflight = 65536, 1<<32-1, 0",
 			},
 		},
 	},
@@ -160,9 +160,13 @@ var zooMessages = []Variant{
 		Description: "A frame of type 0x80 follows HandshakeDone.",
 		Edits: []Edit{
 			{
-				File:  serverGo,
-				At:    "s.event(Event{Kind: EventEstablished})",
-				After: `p.raw = s.seal(now, p, p.raw, 0x80, 0, nil, []byte("no meaning"))`,
+				File: serverGo,
+				At:   "s.event(Event{Kind: EventEstablished})",
+				After: `
+odd := s.cfg.Buffers.message()
+odd.typ = 0x80
+odd.fill(s.cfg.Buffers, []byte("no meaning"), nil, nil)
+s.enqueue(now, odd, false)`,
 			},
 		},
 	},
@@ -174,9 +178,10 @@ var zooMessages = []Variant{
 				File: serverGo,
 				At:   "s.event(Event{Kind: EventEstablished})",
 				After: `
-odd := wire.Prologue{Mid: s.out.next(&s.ring)}
-*s.ring.at(odd.Mid) = 1
-p.raw = s.seal(now, p, p.raw, 0xef, wire.FlagRequiresAck, &odd, make([]byte, 56))`,
+odd := s.cfg.Buffers.message()
+odd.typ, odd.flags = 0xef, wire.FlagRequiresAck
+odd.fill(s.cfg.Buffers, make([]byte, 56), nil, nil)
+s.enqueue(now, odd, false)`,
 			},
 		},
 	},
@@ -186,11 +191,12 @@ p.raw = s.seal(now, p, p.raw, 0xef, wire.FlagRequiresAck, &odd, make([]byte, 56)
 		Edits: []Edit{
 			{
 				File: messageGo,
-				At:   "s.enqueue(m, c.urgent) // [XTMP-MSG-060]",
+				At:   "s.enqueue(now, m, c.urgent) // [XTMP-MSG-060]",
 				Before: `
-if h := s.ordinary.head; h != nil && h.index == 0 && !c.urgent {
+if p := s.here(); p.live() && c.path == p.id && !c.urgent && p.lane.ordinary.head != nil && p.lane.ordinary.head.index == 0 {
 s.queued += m.size
-m.next, s.ordinary.head = h, m
+m.path, m.queued = p.id, true
+p.lane.ordinary.prepend(m)
 s.wake()
 return
 }`,
@@ -199,27 +205,22 @@ return
 	},
 	{
 		Name: "cuts-into-512", Permits: "XTMP-FRG-008",
-		Description: "A body is cut into fragments of 512 bytes, unless the text calls for others.",
+		Description: "A body of up to 8192 bytes is cut into fragments of 512, unless the text calls for others.",
 		Edits: []Edit{
 			{
-				File: sendGo,
-				If:   "m.size > fragmentBody",
-				Or:   "m.size > 512 && wire.LegalFlags(m.typ, m.flags|wire.FlagFragment)",
-			},
-			{
-				File: sendGo,
-				At:   "m.count = uint16((m.size + fragmentBody - 1) / fragmentBody)",
+				File: pathGo,
+				At:   "func (p *Path) fragmentBody(m *message) int {",
 				After: `
-if m.size <= fragmentBody {
-m.count = uint16((m.size + 511) / 512)
+if p.kind == TCP && m.size <= 8192 {
+return 512
 }`,
 			},
 			{
-				File: sendGo,
-				At:   "size = min(size, fragmentBody)",
+				File: pathGo,
+				At:   "func (p *Path) frameBody(m *message) int {",
 				After: `
-if m.size <= fragmentBody {
-size = min(size, 512)
+if p.kind == TCP && m.size <= 8192 && wire.LegalFlags(m.typ, m.flags|wire.FlagFragment) {
+return 512
 }`,
 			},
 		},
@@ -269,13 +270,16 @@ size = min(size, 512)
 	},
 	{
 		Name: "errors-with-longest-text", Permits: "XTMP-ERR-010",
-		Description: "Errors have 256 bytes of text, two for each letter.",
+		Description: "Errors have 256 bytes of text, two for each letter. A reset has none (12.14).",
 		Edits: []Edit{
 			{
 				File: controlGo,
 				At:   "return append(dst, text...)",
 				Before: `
 for range MaxErrorText / 2 {
+if m.HasToken {
+break
+}
 dst = append(dst, 0xc3, 0xa9)
 }
 return dst`,
@@ -379,12 +383,12 @@ continue
 	},
 	{
 		Name: "asks-for-rekey", Permits: "section 11.2",
-		Description: "A REKEY_REQUEST follows HandshakeDone, and others at the legal rate.",
+		Description: "A REKEY_REQUEST follows soon after HandshakeDone, and others at the legal rate.",
 		Edits: []Edit{
 			{
 				File:  serverGo,
 				At:    "s.event(Event{Kind: EventEstablished})",
-				After: "s.Rekey(now)",
+				After: "s.rotation.wanted, s.rotation.askNext = true, now.Elapsed+10*time.Millisecond",
 			},
 		},
 	},

@@ -77,6 +77,9 @@ func (s *Splitter) Frame(payloadLength uint32) ([]byte, bool) {
 // Partial returns the bytes of an incomplete frame that are kept.
 func (s *Splitter) Partial() []byte { return s.partial }
 
+// Unread returns what was fed and not yet cut.
+func (s *Splitter) Unread() []byte { return s.in }
+
 // Pending reports how many bytes of an incomplete frame are kept.
 func (s *Splitter) Pending() int { return len(s.partial) }
 

@@ -130,6 +130,19 @@ func (p *Probe) Ended(s *session.Session) {
 	delete(p.sessions, s)
 }
 
+// Parked implements session.Pusher.
+func (p *Probe) Parked(s *session.Session) {
+	st := p.sessions[s]
+	if st == nil {
+		return
+	}
+	for _, f := range st.streams {
+		s.Release(len(f.data))
+		f.left = 0
+	}
+	st.streams = nil
+}
+
 // delay is an echo that waits.
 type delay struct {
 	at      time.Duration

@@ -112,6 +112,13 @@ func (r *Router) Ended(s *session.Session) {
 	}
 }
 
+// Parked implements session.Pusher.
+func (r *Router) Parked(s *session.Session) {
+	if r.probe != nil {
+		r.probe.Parked(s)
+	}
+}
+
 // Advance implements endpoint.Application.
 func (r *Router) Advance(now session.Now) {
 	if r.probe != nil {

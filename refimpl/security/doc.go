@@ -1,5 +1,6 @@
 // Package security holds the cryptography of XTMP/1: the key schedule, the
-// suites, sealing and opening of frames, key shares and identities.
+// suites, sealing and opening of frames, key shares, identities, and the tokens
+// that prove an address or a lost session.
 //
 //	X25519 ‖ ML-KEM-768 ─ ss ─▶ HS ─▶ c_hs, s_hs            handshake slots
 //	                            └─▶ MS ─▶ root_0, exporter

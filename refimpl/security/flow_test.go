@@ -6,6 +6,7 @@ import (
 	"crypto/mlkem"
 	"crypto/mlkem/mlkemtest"
 	"crypto/sha256"
+	"strings"
 	"testing"
 
 	"github.com/bpci/xtmp/refimpl/wire"
@@ -13,25 +14,28 @@ import (
 )
 
 // TestFlowVectors derives every value of the recorded sessions, of each suite, of
-// both kinds of identity and with a rekey, from what was random in them.
+// both kinds of identity, on UDP, over several paths and with a rekey, from what was
+// random in them.
 func TestFlowVectors(t *testing.T) {
 	flows := 0
 	for _, v := range vectors.All() {
-		if v.Kind != vectors.KindFlow {
+		if v.Kind != vectors.KindFlow && v.Kind != vectors.KindPaths {
 			continue
 		}
 		flows++
 		t.Run(v.ID, func(t *testing.T) {
 			d := newDerivation(t, v)
-			root := d.flow()
+			roots := []*Secret{d.flow()}
 			if d.given("rekey_handshake_id") != nil {
-				d.flowRekey(root)
+				roots = append(roots, d.flowRekey(roots[0]))
 			}
+			d.flowTokens()
+			d.flowPaths(roots)
 			d.frames()
 		})
 	}
-	if flows != 6 {
-		t.Errorf("%d flows, want 6", flows)
+	if flows != 12 {
+		t.Errorf("%d flows, want 12", flows)
 	}
 }
 
@@ -84,8 +88,7 @@ func (d *derivation) identityOf() *Identity {
 
 // flow derives the handshake and the keys of epoch 0, and returns root_0.
 func (d *derivation) flow() *Secret {
-	clientBody := d.v.Steps[0].Frame[wire.Overhead+wire.EnvelopeSize:]
-	serverBody := d.v.Steps[1].Frame[wire.Overhead+wire.EnvelopeSize:]
+	clientBody, serverBody := d.bodyOf(wire.HSClientHello), d.bodyOf(wire.HSServerHello)
 	var ch wire.ClientHello
 	var sh wire.ServerHello
 	if ch.Parse(clientBody) != nil || sh.Parse(serverBody) != nil {
@@ -161,27 +164,10 @@ func (d *derivation) signature(si []byte, th2 Digest) {
 }
 
 // flowRekey derives the root of epoch 1 and the keys below it.
-func (d *derivation) flowRekey(root *Secret) {
-	bodies := map[wire.HSType][]byte{}
-	for _, step := range d.v.Steps[2:] {
-		var h wire.Header
-		h.Decode(step.Frame)
-		if h.Type > wire.TypeHandshakeAck || !h.Flags.Has(wire.FlagRequiresAck) {
-			continue
-		}
-		var pro wire.Prologue
-		var env wire.Envelope
-		plaintext, err := pro.Parse(h.Flags, step.Plaintext)
-		if err == nil {
-			plaintext, err = wire.ParseStreamEnvelope(plaintext, &env)
-		}
-		if err != nil {
-			d.t.Fatal(err)
-		}
-		bodies[env.HSType] = plaintext
-	}
+func (d *derivation) flowRekey(root *Secret) *Secret {
+	initBody, respBody := d.bodyOf(wire.HSRekeyInit), d.bodyOf(wire.HSRekeyResp)
 	var init, resp wire.Rekey
-	if init.ParseInit(bodies[wire.HSRekeyInit]) != nil || resp.ParseResp(bodies[wire.HSRekeyResp]) != nil {
+	if init.ParseInit(initBody) != nil || resp.ParseResp(respBody) != nil {
 		d.t.Fatal("the rekey does not parse")
 	}
 	if init.Epoch != 1 || resp.Epoch != 1 {
@@ -189,14 +175,15 @@ func (d *derivation) flowRekey(root *Secret) {
 	}
 	ss := d.agree("rekey_", &init.Share, &resp.Share)
 	transcript := NewTranscript()
-	transcript.Add(byte(wire.HSRekeyInit), bodies[wire.HSRekeyInit])
-	transcript.Add(byte(wire.HSRekeyResp), bodies[wire.HSRekeyResp])
+	transcript.Add(byte(wire.HSRekeyInit), initBody)
+	transcript.Add(byte(wire.HSRekeyResp), respBody)
 	d.nextRoot(root, &ss, transcript.Sum())
-	next := NextRoot(root, bodies[wire.HSRekeyInit], bodies[wire.HSRekeyResp], &ss)
+	next := NextRoot(root, initBody, respBody, &ss)
 	d.check("root_next", next[:])
 	c, s := PathSecrets(&next, Digest(d.v.ResultValue("binder_0")))
 	d.keys("p0.c.e1", c)
 	d.keys("p0.s.e1", s)
+	return &next
 }
 
 // frames opens every sealed frame of a flow, and seals it again to the same bytes.
@@ -206,35 +193,38 @@ func (d *derivation) frames() {
 		suite = wire.Suite(b[0])
 	}
 	secrets := map[[wire.KeyIDSize]byte]Secret{}
-	for _, slot := range []string{"hs.c", "hs.s", "p0.c", "p0.s", "p0.c.e1", "p0.s.e1"} {
-		if ts := d.v.ResultValue(slot + ".ts"); ts != nil {
-			secrets[[wire.KeyIDSize]byte(d.v.ResultValue(slot+".key_id"))] = Secret(ts)
+	for _, value := range d.v.Result {
+		if slot, ok := strings.CutSuffix(value.Name, ".ts"); ok {
+			secrets[[wire.KeyIDSize]byte(d.v.ResultValue(slot+".key_id"))] = Secret(value.Bytes)
 		}
 	}
 	sealed := 0
-	for i, step := range d.v.Steps[2:] {
+	for i, step := range d.v.Steps {
 		var h wire.Header
 		h.Decode(step.Frame)
+		if h.Clear() {
+			continue
+		}
 		ts, ok := secrets[h.KeyID]
 		if !ok {
-			d.t.Fatalf("frame %d is under a key of nobody", i+2)
+			d.t.Fatalf("frame %d is under a key of nobody", i)
 		}
 		sealed++
 		opener := NewOpener(suite, &ts)
 		f := bytes.Clone(step.Frame)
 		if !wire.VerifyChecksum(f, h.Checksum) {
-			d.t.Errorf("frame %d: the checksum differs", i+2)
+			d.t.Errorf("frame %d: the checksum differs", i)
 		}
 		plaintext, err := opener.Open(f, h.Sequence)
 		if err != nil || !bytes.Equal(plaintext, step.Plaintext) {
-			d.t.Errorf("frame %d does not open to its plaintext: %v", i+2, err)
+			d.t.Errorf("frame %d does not open to its plaintext: %v", i, err)
 		}
 		sealer := NewSealer(suite, &ts)
 		sealer.Continue(&Sealer{next: h.Sequence})
 		again, start := Reserve(nil)
 		head := wire.Header{Type: h.Type, Flags: h.Flags &^ wire.FlagEncrypted, SessionID: h.SessionID, Timestamp: h.Timestamp}
 		if again, err = sealer.Seal(append(again, step.Plaintext...), start, &head); err != nil || !bytes.Equal(again, step.Frame) {
-			d.t.Errorf("frame %d is sealed to other bytes: %v", i+2, err)
+			d.t.Errorf("frame %d is sealed to other bytes: %v", i, err)
 		}
 	}
 	if sealed < 5 {

@@ -150,6 +150,18 @@ func PathSecrets(root *Secret, binder Digest) (client, server Secret) {
 	return expandSecret(root[:], "c path", binder[:]), expandSecret(root[:], "s path", binder[:])
 }
 
+const pathLabel = "XTMP/1 path"
+
+// PathBinder is the binder of an attached path: a hash of the bodies of its Attach
+// and AttachAck, as transcript messages. [XTMP-KEY-001]
+func PathBinder(attach, ack []byte) Digest {
+	t := NewTranscript()
+	t.h.Write([]byte(pathLabel))
+	t.Add(byte(wire.HSAttach), attach)
+	t.Add(byte(wire.HSAttachAck), ack)
+	return t.Sum()
+}
+
 // AttachSecrets are the traffic secrets of the attach slot in one epoch.
 func AttachSecrets(root *Secret) (client, server Secret) {
 	return expandSecret(root[:], "c attach", nil), expandSecret(root[:], "s attach", nil)

@@ -1,6 +1,7 @@
 package security
 
 import (
+	"bytes"
 	"encoding/hex"
 	"testing"
 
@@ -44,6 +45,10 @@ func TestKnownAnswers(t *testing.T) {
 	a, _ := AttachSecrets(&root)
 	attach := DeriveKeys(&a)
 	equal(t, "c attach key_id", attach.KeyID[:], "e3b354eb8ae9f92bad2c45b387b99088")
+	ask := wire.Attach{Kind: wire.PathStream, Random: [32]byte(bytes.Repeat([]byte{5}, 32)), ClientTime: 1790000000000000}
+	ack := wire.AttachAck{PathID: 1, Random: [32]byte(bytes.Repeat([]byte{6}, 32)), ServerTime: 1790000000000000}
+	binder := PathBinder(ask.Append(nil), ack.Append(nil))
+	equal(t, "binder_1", binder[:], "cb4f19a72dded61acfdfa30090cbec76b68f0006ff9d766b58b5442dc867367cad318c12d09fccb5b4d3e47f6c9d73d1")
 }
 
 // TestKnownFrame seals the frame of appendix B, under suite 3.

@@ -100,6 +100,11 @@ func (s *Sealer) Exhausted() bool { return s.blocks >= blocksHard-blocksLast }
 // sequence numbers of a path run on through every epoch. [XTMP-RKY-029]
 func (s *Sealer) Continue(old *Sealer) { s.next = old.next }
 
+// SkipTo makes sequence the number of the frame that is sealed next. It is not below
+// Next, since no number is used twice, except for handshake frames that are
+// not sealed anew. [XTMP-UDP-072]
+func (s *Sealer) SkipTo(sequence uint64) { s.next = max(s.next, sequence) }
+
 // KeyID returns the name of the slot.
 func (s *Sealer) KeyID() [wire.KeyIDSize]byte { return s.slot.keys.KeyID }
 

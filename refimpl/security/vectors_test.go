@@ -3,7 +3,10 @@ package security
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/binary"
+	"net/netip"
 	"testing"
 
 	"github.com/bpci/xtmp/refimpl/wire"
@@ -77,7 +80,7 @@ func TestScheduleVectors(t *testing.T) {
 		"handshake": (*derivation).handshake, "path": (*derivation).path, "attach": (*derivation).attach, "slot": (*derivation).slot,
 		"nonce": (*derivation).nonce, "export": (*derivation).export, "rekey": (*derivation).rekey,
 		"integrity_tag": (*derivation).integrityTag, "identity": (*derivation).identity,
-		"path_binder": func(d *derivation) { clear(d.pending) }, // of attached paths, which this implementation does not have
+		"path_binder": (*derivation).pathBinder, "address": (*derivation).addressToken, "reset": (*derivation).resetToken,
 	}
 	judged := map[string]int{}
 	for _, v := range vectors.All() {
@@ -116,6 +119,34 @@ func (d *derivation) hash(name string, messages ...string) Digest {
 	th := transcript.Sum()
 	d.check(name, th[:])
 	return th
+}
+
+// pathBinder joins transcript messages as PathBinder does; these are words.
+func (d *derivation) pathBinder() {
+	binder := sum([]byte(pathLabel), d.given("attach"), d.given("attach_ack"))
+	d.check("binder", binder[:])
+}
+
+// addressToken makes a cookie or an address token.
+func (d *derivation) addressToken() {
+	ip, _ := netip.AddrFromSlice(d.given("client_ip"))
+	from, id := netip.AddrPortFrom(ip, 0), uint64(0)
+	if binding := d.given("binding"); len(binding) > 0 {
+		from, id = netip.AddrPortFrom(ip, binary.BigEndian.Uint16(binding)), binary.BigEndian.Uint64(binding[2:])
+	}
+	head := d.given("token_head")
+	var t Tokens
+	copy(t.input[:], tokenLabel)
+	mac := t.mac(hmac.New(sha256.New, d.given("token_key")), head, from, id)
+	d.check("token_mac", mac)
+	d.check("token", append(bytes.Clone(head), mac...))
+}
+
+func (d *derivation) resetToken() {
+	k := NewResetKey([32]byte(d.given("reset_key")))
+	token := k.Token(binary.BigEndian.Uint64(d.given("session_id")))
+	d.check("reset_mac", k.sum[:])
+	d.check("reset_token", token[:])
 }
 
 func (d *derivation) handshake() {

@@ -90,7 +90,7 @@ func TestDocumentedDefaults(t *testing.T) {
 		switch r.key {
 		case "security.identity_keys": // a list, on the next line
 			want = ""
-		case "performance.event_loops", "security.suites":
+		case "performance.event_loops", "security.suites", "bpci_xtmp_server.attach_addresses":
 			want = "commented"
 		}
 		if settings[r.key] != want {
@@ -111,6 +111,11 @@ func TestDefaultsAreTheSpecification(t *testing.T) {
 		"security.identity_keys":                   "none",
 		"security.suites":                          "default_encryption",
 		"bpci_xtmp_server.enable_compression":      "true",
+		"connection_management.tcp_keepalive":      "true",
+		"connection_management.udp_buffer_size":    strconv.Itoa(transport.DefaultUDPBuffer),
+		"bpci_xtmp_server.attach_addresses":        "none",
+		"bpci_xtmp_server.udp":                     "true",
+		"bpci_xtmp_server.websocket":               "true",
 		"message_routing.wallet_handler_threads":   "4",
 		"message_routing.bundle_handler_threads":   "8",
 		"message_routing.registry_handler_threads": "2",
@@ -164,7 +169,7 @@ func TestDefaultsAreTheSpecification(t *testing.T) {
 	}
 }
 
-var uncomment = strings.NewReplacer("# event_loops", "event_loops", "# suites", "suites")
+var uncomment = strings.NewReplacer("# event_loops", "event_loops", "# suites", "suites", "# attach_addresses", "attach_addresses")
 
 // The sample starts a server.
 func TestSampleLoads(t *testing.T) {

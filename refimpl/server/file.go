@@ -17,7 +17,9 @@ type File struct {
 		MaxPayloadSize    *int    `yaml:"max_payload_size"`
 	} `yaml:"xtmp_protocol"`
 	Connections struct {
-		MaxPerClient *int `yaml:"max_connections_per_client"`
+		MaxPerClient  *int  `yaml:"max_connections_per_client"`
+		TCPKeepAlive  *bool `yaml:"tcp_keepalive"`
+		UDPBufferSize *int  `yaml:"udp_buffer_size"`
 	} `yaml:"connection_management"`
 	Security struct {
 		RequireEncryption   *bool    `yaml:"require_encryption"`
@@ -26,11 +28,14 @@ type File struct {
 		Suites              []string `yaml:"suites"`
 	} `yaml:"security"`
 	Server struct {
-		BindAddress       *string `yaml:"bind_address"`
-		MaxConnections    *int    `yaml:"max_connections"`
-		ConnectionTimeout *int    `yaml:"connection_timeout"`
-		HeartbeatInterval *int    `yaml:"heartbeat_interval"`
-		EnableCompression *bool   `yaml:"enable_compression"`
+		BindAddress       *string  `yaml:"bind_address"`
+		MaxConnections    *int     `yaml:"max_connections"`
+		ConnectionTimeout *int     `yaml:"connection_timeout"`
+		HeartbeatInterval *int     `yaml:"heartbeat_interval"`
+		EnableCompression *bool    `yaml:"enable_compression"`
+		AttachAddresses   []string `yaml:"attach_addresses"`
+		UDP               *bool    `yaml:"udp"`
+		WebSocket         *bool    `yaml:"websocket"`
 	} `yaml:"bpci_xtmp_server"`
 	Routing struct {
 		WalletThreads   *int `yaml:"wallet_handler_threads"`

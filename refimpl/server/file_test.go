@@ -76,6 +76,14 @@ var effects = map[string][]effect{
 		{value: "65535", fails: "65535 is not between 65536 and 16777216"},
 		{value: "16777217", fails: "16777217 is not between 65536 and 16777216"},
 	},
+	"connection_management.tcp_keepalive": {
+		{value: "true"},
+		{value: "false", want: func(c *Config, _ *slog.Level) { c.NoKeepAlive = true }},
+	},
+	"connection_management.udp_buffer_size": {
+		{value: "65536", want: func(c *Config, _ *slog.Level) { c.UDPBuffer = 65536 }},
+		{value: "65535", fails: "65535 is not between 65536 and 2147483647"},
+	},
 	"connection_management.max_connections_per_client": {
 		{value: "7", want: func(c *Config, _ *slog.Level) { c.Limits.ConnectionsPerClient = 7 }},
 		{value: "0", want: func(c *Config, _ *slog.Level) { c.Limits.ConnectionsPerClient = -1 }},
@@ -127,6 +135,24 @@ var effects = map[string][]effect{
 	"bpci_xtmp_server.enable_compression": {
 		{value: "true"},
 		{value: "false", want: func(c *Config, _ *slog.Level) { c.NoCompression = true }},
+	},
+	"bpci_xtmp_server.attach_addresses": {
+		{value: "[]", want: func(c *Config, _ *slog.Level) { c.AttachAddresses = nil }},
+		{value: "['a.example:8090', '[2001:db8::1]:1']", want: func(c *Config, _ *slog.Level) {
+			c.AttachAddresses = []string{"a.example:8090", "[2001:db8::1]:1"}
+		}},
+		{value: "['a.example:8090', 'a.example']", fails: `"a.example" is not host:port`},
+		{value: "['a.example:0']", fails: `"a.example:0" is not host:port`},
+		{value: "[':8090']", fails: `":8090" is not host:port`},
+		{value: "['ä.example:8090']", fails: `"ä.example:8090" is not host:port`},
+	},
+	"bpci_xtmp_server.udp": {
+		{value: "true"},
+		{value: "false", want: func(c *Config, _ *slog.Level) { c.NoUDP = true }},
+	},
+	"bpci_xtmp_server.websocket": {
+		{value: "true"},
+		{value: "false", want: func(c *Config, _ *slog.Level) { c.NoWebSocket = true }},
 	},
 	"message_routing.wallet_handler_threads":   threads(func(c *Config) *int { return &c.Workers.Wallet }),
 	"message_routing.bundle_handler_threads":   threads(func(c *Config) *int { return &c.Workers.Bundle }),

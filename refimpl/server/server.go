@@ -7,11 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode"
 
 	"github.com/bpci/xtmp/refimpl/endpoint"
 	"github.com/bpci/xtmp/refimpl/security"
@@ -61,6 +64,20 @@ type Config struct {
 	Limits              Limits
 	// NoCompression neither accepts nor sends DEFLATE.
 	NoCompression bool
+	// AttachAddresses are where clients open further paths of a session, host:port, the
+	// preferred first, for a server that others share Address with: each leads to this one
+	// alone. Empty means that Address does.
+	AttachAddresses []string
+	// NoUDP serves no datagrams; otherwise they are served at Address, too.
+	NoUDP bool
+	// UDPBuffer is what the kernel may hold for each event loop in datagrams, in bytes
+	// and in either direction: 4 MiB, or what the system allows.
+	UDPBuffer int
+	// NoKeepAlive asks the kernel for no probes on idle connections.
+	NoKeepAlive bool
+	// NoWebSocket refuses whoever does not begin with a frame; otherwise the path
+	// /xtmp is served by HTTP on the same port.
+	NoWebSocket bool
 	// Probe answers Probe, for diagnosis.
 	Probe bool
 
@@ -114,6 +131,10 @@ func Listen(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	endpoints, err := cfg.endpoints()
+	if err != nil {
+		return nil, err
+	}
 	core := session.Config{
 		Entropy:             rand.Reader,
 		Suites:              cfg.Suites,
@@ -126,6 +147,9 @@ func Listen(ctx context.Context, cfg Config) (*Server, error) {
 		Server: session.ServerConfig{
 			Identities:  cfg.Identities,
 			Encapsulate: encapsulate,
+			AttachTCP:   true,
+			AttachUDP:   !cfg.NoUDP,
+			Endpoints:   endpoints,
 			MaxPayload:  cfg.MaxPayload,
 			MaxInflight: cfg.MaxInflight,
 		},
@@ -134,7 +158,9 @@ func Listen(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("xtmp: drawing the reset key: %w", err)
 	}
 	t, err := transport.Listen(ctx, cfg.Address, transport.Config{
-		Session: core, Limits: cfg.Limits, MaxConnections: cfg.MaxConnections, Loops: loops(cfg.Loops), Log: cfg.Log,
+		Session: core, Limits: cfg.Limits, MaxConnections: cfg.MaxConnections, NoUDP: cfg.NoUDP, NoWebSocket: cfg.NoWebSocket,
+		UDPBuffer: cfg.UDPBuffer, NoKeepAlive: cfg.NoKeepAlive,
+		Loops: loops(cfg.Loops), Log: cfg.Log,
 		Probe: cfg.Probe, Handlers: cfg.Handlers, Workers: cfg.Workers, QueueSize: cfg.QueueSize,
 	})
 	if err != nil {
@@ -143,6 +169,28 @@ func Listen(ctx context.Context, cfg Config) (*Server, error) {
 	s := &Server{transport: t, cfg: cfg, log: cfg.Log}
 	s.setIdentities(cfg.Identities)
 	return s, nil
+}
+
+// endpoints are the attach addresses as the protocol has them: each for connections, and
+// for datagrams where they are served.
+func (c *Config) endpoints() (all []wire.AttachEndpoint, err error) {
+	for _, address := range c.AttachAddresses {
+		host, port, err := net.SplitHostPort(address)
+		number, bad := strconv.ParseUint(port, 10, 16)
+		if err != nil || bad != nil || number == 0 || !isHost(host) {
+			return nil, fmt.Errorf("xtmp: server.Config.AttachAddresses: %q is not host:port", address)
+		}
+		all = append(all, wire.AttachEndpoint{Kind: wire.PathStream, Port: uint16(number), Host: host})
+		if !c.NoUDP {
+			all = append(all, wire.AttachEndpoint{Kind: wire.PathDatagram, Port: uint16(number), Host: host})
+		}
+	}
+	return all, nil
+}
+
+// isHost reports whether a host is one that the protocol can carry.
+func isHost(host string) bool {
+	return host != "" && len(host) <= 255 && !strings.ContainsFunc(host, func(r rune) bool { return r > unicode.MaxASCII })
 }
 
 // checkTimes refuses times that cannot be kept, or that a client would refuse.
@@ -231,12 +279,16 @@ func (s *Server) pins() string {
 
 // Ready is the line that tells programs where the server listens and whom it shows:
 //
-//	READY tcp=host:port udp=- fingerprint=HEX pins=1:HEX,2:HEX
+//	READY tcp=host:port udp=host:port fingerprint=HEX pins=1:HEX,2:HEX
 //
-// fingerprint is that of the default identity; pins names every identity with its
+// udp is - where no datagrams are served. fingerprint is that of the default identity; pins names every identity with its
 // kind, the default first.
 func (s *Server) Ready() string {
-	return fmt.Sprintf("READY tcp=%v udp=- fingerprint=%s pins=%s", s.Addr(), s.Identities()[0].Fingerprint(), s.pins())
+	udp := "-"
+	if s.transport.ServesUDP() {
+		udp = s.Addr().String()
+	}
+	return fmt.Sprintf("READY tcp=%v udp=%s fingerprint=%s pins=%s", s.Addr(), udp, s.Identities()[0].Fingerprint(), s.pins())
 }
 
 // Rekey asks every client for fresh keys.

@@ -16,6 +16,7 @@ func (d *decoder) config(f *File) (Config, slog.Level) {
 	one(d, "xtmp_protocol.magic_bytes", f.Protocol.MagicBytes, "XTMP", "the magic is XTMP")
 	cfg := Config{
 		Address:             d.address("bpci_xtmp_server.bind_address", f.Server.BindAddress),
+		AttachAddresses:     d.attachAddresses(f.Server.AttachAddresses),
 		HeartbeatInterval:   d.seconds("bpci_xtmp_server.heartbeat_interval", f.Server.HeartbeatInterval, 86_400),
 		ConnectionTimeout:   d.seconds("bpci_xtmp_server.connection_timeout", f.Server.ConnectionTimeout, 86_400),
 		KeyRotationInterval: d.seconds("security.key_rotation_interval", f.Security.KeyRotationInterval, 31_536_000),
@@ -25,6 +26,10 @@ func (d *decoder) config(f *File) (Config, slog.Level) {
 		Loops:               d.integer("performance.event_loops", f.Performance.EventLoops, 1, 256),
 		QueueSize:           d.integer("performance.message_buffer_size", f.Performance.MessageBufferSize, 1, 1_000_000),
 		NoCompression:       is(f.Server.EnableCompression, false),
+		NoUDP:               is(f.Server.UDP, false),
+		UDPBuffer:           d.integer("connection_management.udp_buffer_size", f.Connections.UDPBufferSize, 65_536, math.MaxInt32),
+		NoKeepAlive:         is(f.Connections.TCPKeepAlive, false),
+		NoWebSocket:         is(f.Server.WebSocket, false),
 		AllowUnencrypted:    is(f.Security.RequireEncryption, false),
 		Probe:               is(f.Diagnostics.Probe, true),
 		Workers: Workers{
@@ -174,6 +179,17 @@ func (d *decoder) address(path string, v *string) string {
 		d.wrong(path, strconv.Quote(*v)+" is not host:port")
 	}
 	return *v
+}
+
+// attachAddresses reads a list of host:port, which clients must be able to use.
+func (d *decoder) attachAddresses(all []string) []string {
+	for i, address := range all {
+		if _, err := (&Config{AttachAddresses: []string{address}}).endpoints(); err != nil {
+			const path = "bpci_xtmp_server.attach_addresses"
+			d.fail(d.at[fmt.Sprintf("%s.%d", path, i)], path+": "+strconv.Quote(address)+" is not host:port")
+		}
+	}
+	return all
 }
 
 func isAddress(s string) bool {

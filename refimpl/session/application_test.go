@@ -4,7 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"slices"
-	"testing"
+
+	"pgregory.net/rapid"
 
 	"github.com/bpci/xtmp/refimpl/wire"
 )
@@ -58,7 +59,7 @@ type talk struct {
 }
 
 // newTalk returns two sessions that are established; the server echoes.
-func newTalk(t testing.TB, change func(p *pair)) *talk {
+func newTalk(t rapid.TB, change func(p *pair)) *talk {
 	t.Helper()
 	k := &talk{atServer: &recorder{react: echo}, atClient: &recorder{}}
 	k.pair = newPair(t, func(p *pair) {

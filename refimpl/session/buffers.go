@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"compress/flate"
 	"io"
+	"time"
 
+	"github.com/bpci/xtmp/refimpl/recovery"
 	"github.com/bpci/xtmp/refimpl/slab"
 	"github.com/bpci/xtmp/refimpl/wire"
 )
@@ -20,6 +22,8 @@ type Buffers struct {
 	paths     slab.Slab[Path]
 	works     []*work
 	pathWorks []*pathWork
+	flights   []*recovery.Flight[carried]
+	windows   []*recovery.Window
 	woken     []*Session
 	inflater  io.ReadCloser // also a flate.Resetter
 	deflater  *flate.Writer
@@ -36,9 +40,12 @@ func (b *Buffers) Woken() []*Session {
 	return w
 }
 
-// message is an outgoing message: in a queue until its last byte is sealed.
+// message is an outgoing message.
 //
-//	fill ─▶ queue ─▶ first frame sealed: mid, frag_id ─▶ … ─▶ last frame sealed ─▶ free list
+//	fill ─▶ lane ─▶ first frame sealed: mid, frag_id ─▶ … ─▶ last frame sealed ─▶ Ack or reply ─▶ free list
+//
+// One without mid, or of a session that ends with its connection, goes from its last
+// frame to the free list.
 type message struct {
 	next *message // in its queue, or in the free list
 
@@ -52,10 +59,21 @@ type message struct {
 	replyTo uint64
 	n       uint64
 
+	path     PathID        // whose lane it is in, or on which it was sent last
+	queued   bool          // in a lane
+	kept     bool          // in the window, until it is acked
+	called   bool          // acked and unanswered, kept by the calls of a client
+	settled  bool          // acked or answered while it is in a lane
+	sendings uint8         // times that it was sent again whole
+	arrived  uint64        // fragments of this sending that the peer has, on UDP, a bit each
+	sentOn   uint8         // paths on which it was sent whole, a bit each
+	sentAt   time.Duration // the last time
+
 	body     []byte // or
 	content  Content
 	size     int    // bytes of either
-	sealed   int    // of them that were sealed
+	cut      int    // bytes per fragment, 0 before it is cut
+	sealed   int    // bytes of this sending that were sealed
 	original uint32 // with COMPRESSED: bytes before
 
 	call  Call // server: the request that it answers
@@ -123,7 +141,7 @@ func (b *Buffers) pathWork() *pathWork {
 }
 
 func (b *Buffers) releasePath(w *pathWork) {
-	if *w = (pathWork{}); len(b.pathWorks) < worksKept {
+	if *w = (pathWork{flight: flight{ring: w.flight.ring}}); len(b.pathWorks) < worksKept {
 		b.pathWorks = append(b.pathWorks, w)
 	}
 }
@@ -224,6 +242,15 @@ func (q *queue) push(m *message) {
 		q.tail.next = m
 	}
 	q.tail = m
+	q.len++
+}
+
+// prepend puts m before all others.
+func (q *queue) prepend(m *message) {
+	if m.next = q.head; q.tail == nil {
+		q.tail = m
+	}
+	q.head = m
 	q.len++
 }
 

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"encoding/binary"
 	"time"
@@ -12,14 +13,27 @@ import (
 // Open starts the handshake on a fresh connection: path 0. It fails only when
 // entropy does.
 func (s *Session) Open(now Now) error {
+	body, err := s.beginHello(now)
+	if err != nil {
+		return err
+	}
+	env := wire.Envelope{HSType: wire.HSClientHello, HandshakeID: s.handshake.id}
+	p := s.openPath(now, 0)
+	p.raw = wire.AppendClear(nil, wire.TypeHandshake, 0, now.Wall, append(env.AppendStream(nil, len(body)), body...))
+	s.setState(now, Hello)
+	return nil
+}
+
+// beginHello draws what a handshake needs and returns the body of ClientHello.
+func (s *Session) beginHello(now Now) ([]byte, error) {
 	s.rise()
 	var seed [8 + wire.RandomSize + 2]byte
 	if err := s.draw(seed[:]); err != nil {
-		return err
+		return nil, err
 	}
 	share, err := security.NewClientShare(s.cfg.Entropy)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	k := &handshake{
 		id:         binary.BigEndian.Uint64(seed[:]),
@@ -48,14 +62,9 @@ func (s *Session) Open(now Now) error {
 
 	body := hello.Append(nil)
 	k.transcript.Add(byte(wire.HSClientHello), body)
-	env := wire.Envelope{HSType: wire.HSClientHello, HandshakeID: k.id}
-	p := newPath(s.cfg.Buffers, now)
-	p.raw = wire.AppendClear(nil, wire.TypeHandshake, 0, now.Wall, append(env.AppendStream(nil, len(body)), body...))
-	s.paths[0] = p
 	s.handshake = k
 	s.wallZero = now.Wall - micros(now.Elapsed)
-	s.setState(now, Hello)
-	return nil
+	return body, nil
 }
 
 // needsKey reports whether some pin lacks its key, or none is given.
@@ -75,46 +84,52 @@ func (s *Session) receiveClearError(now Now, p *Path, payload []byte) {
 		s.pathLost(now, p, ErrHandshake)
 		return
 	}
-	s.pathLost(now, p, &Error{
-		Code: m.Code, Scope: m.Scope, Peer: true, Clear: true, RetryAfter: millis(m.RetryAfterMS), Text: string(m.Text),
-	})
+	s.pathLost(now, p, clearError(&m))
 }
 
-// receiveServerHello derives the handshake secrets.
+// clearError is what a clear Error says.
+func clearError(m *wire.Error) *Error {
+	return &Error{Code: m.Code, Scope: m.Scope, Peer: true, Clear: true, RetryAfter: millis(m.RetryAfterMS), Text: string(m.Text)}
+}
+
+// receiveServerHello takes the ServerHello of a connection.
 func (s *Session) receiveServerHello(now Now, p *Path, h *wire.Header, payload []byte) {
-	k := s.handshake
 	var env wire.Envelope
-	var hello wire.ServerHello
 	body, err := wire.ParseStreamEnvelope(payload, &env)
-	if err == nil {
-		err = hello.Parse(body)
+	if err != nil || env.HSType != wire.HSServerHello || env.HandshakeID != s.handshake.id ||
+		!s.acceptHello(now, s.handshake, h.SessionID, body) {
+		s.pathLost(now, p, ErrHandshake)
+		return
 	}
+	s.id, s.suite = s.handshake.sessionID, s.handshake.suite
+}
+
+// acceptHello derives the handshake secrets from the body of a ServerHello that
+// came under sessionID. It reports false, and has changed nothing, if a rule refuses it.
+func (s *Session) acceptHello(now Now, k *handshake, sessionID uint64, body []byte) bool {
+	var hello wire.ServerHello
 	switch {
-	case err != nil, env.HSType != wire.HSServerHello, env.HandshakeID != k.id:
-		s.pathLost(now, p, ErrHandshake)
-		return
+	case hello.Parse(body) != nil:
+		return false
 	case hello.Version != wire.Version, !s.offered(hello.Suite): // [XTMP-HSK-016] [XTMP-HSK-017]
-		s.pathLost(now, p, ErrHandshake)
-		return
-	case hello.SessionID == 0, hello.SessionID != h.SessionID: // [XTMP-HSK-018] [XTMP-HSK-019]
-		s.pathLost(now, p, ErrHandshake)
-		return
+		return false
+	case hello.SessionID == 0, hello.SessionID != sessionID: // [XTMP-HSK-018] [XTMP-HSK-019]
+		return false
 	}
 	ss, err := k.share.Agree(&hello.KeyShare)
 	if err != nil {
-		s.pathLost(now, p, ErrHandshake)
-		return
+		return false
 	}
 	k.share = nil
 	k.transcript.Add(byte(wire.HSServerHello), body)
 	k.secrets = security.NewHandshake(ss, k.transcript.Sum())
 	clear(ss[:])
-	s.id, s.suite = hello.SessionID, hello.Suite
-	k.send = security.NewSealer(s.suite, &k.secrets.Client)
-	k.recv = security.NewOpener(s.suite, &k.secrets.Server)
+	k.sessionID, k.suite = sessionID, hello.Suite
+	k.send = security.NewSealer(k.suite, &k.secrets.Client)
+	k.recv = security.NewOpener(k.suite, &k.secrets.Server)
 	k.keyed = true
-	k.skew = int64(hello.ServerTime - now.Wall) // judged once the signature is verified
-	p.anchor(now, hello.ServerTime)
+	k.hear(now, hello.ServerTime) // the skew is judged once the signature is verified
+	return true
 }
 
 func (s *Session) offered(suite wire.Suite) bool {
@@ -155,12 +170,16 @@ func (s *Session) receiveFlight(now Now, p *Path, body []byte) {
 	if s.calls.limit == 0 {
 		s.calls.limit = defaultInflight
 	}
+	s.calls.resetToken = identity.Params.ResetToken
+	s.attachTCP = identity.Params.Policy&wire.PolicyAttachTCP != 0
+	s.attachUDP = identity.Params.Policy&wire.PolicyAttachUDP != 0
 	s.peerInflates = s.cfg.Compression && identity.Params.Policy&wire.PolicyDeflate != 0
 	// T_ROTATE: the server's interval, or a shorter one of our own. [XTMP-RKY-010]
 	s.calls.rotation = min(time.Duration(identity.Params.KeyRotationS)*time.Second, s.cfg.KeyRotationInterval, rotationMax)
 	s.rotation = rotation{due: now.Elapsed + s.calls.rotation}
+	p.state = PathLive
 	s.setState(now, Established)
-	s.event(Event{Kind: EventEstablished, Identity: Identity{
+	s.event(Event{Kind: EventEstablished, Endpoints: k.endpoints, Identity: Identity{
 		Kind: identity.Kind, Fingerprint: identity.Fingerprint, Key: append([]byte(nil), key...), Suite: s.suite,
 	}})
 }
@@ -179,6 +198,11 @@ func (s *Session) verifyFlight(body []byte) (*wire.ServerIdentity, []byte, secur
 	identity := new(wire.ServerIdentity)
 	if identity.Parse(si[wire.MessageHeader:]) != nil || (identity.Key != nil) != k.wantKey {
 		return fail(ErrHandshake)
+	}
+	if identity.Endpoints != nil { // [XTMP-PTH-060]
+		if k.endpoints, err = wire.ParseEndpoints(identity.Endpoints); err != nil {
+			return fail(ErrHandshake)
+		}
 	}
 	key, err := s.trustedKey(identity)
 	if err != nil {
@@ -236,4 +260,7 @@ func (s *Session) receiveHandshakeDone(now Now, p *Path, env *wire.Envelope, bod
 	}
 	s.handshake = nil
 	p.ackEventually(now)
+	if done.AddressToken != [wire.TokenSize]byte{} {
+		s.event(Event{Kind: EventAddressToken, AddressToken: bytes.Clone(body[:wire.TokenSize])})
+	}
 }

@@ -51,6 +51,10 @@ type ClientConfig struct {
 	// TrustNew accepts any identity where no pin is given, for development;
 	// the caller records it from the event. [XTMP-TRU-016]
 	TrustNew bool
+	// Type says which paths the session is to have, Standby whether a second one is
+	// attached soon after the handshake.
+	Type    ConnectionType
+	Standby bool
 	// ConnectTimeout is T_CONNECT.
 	ConnectTimeout time.Duration
 }
@@ -61,6 +65,12 @@ type ServerConfig struct {
 	Identities []*security.Identity
 	// Encapsulate draws ML-KEM shared secrets. Required.
 	Encapsulate security.Encapsulator
+	// AttachTCP and AttachUDP accept further paths of a session; either makes sessions
+	// outlive their paths.
+	AttachTCP, AttachUDP bool
+	// Endpoints are where clients attach, the preferred first, if not at the address of
+	// the handshake; at most 1 KiB of them. [XTMP-PTH-055] [XTMP-PTH-056]
+	Endpoints []wire.AttachEndpoint
 	// ResetKey derives reset tokens. Random per instance.
 	ResetKey [32]byte
 	// MaxPayload and MaxInflight are announced to clients.
@@ -68,6 +78,9 @@ type ServerConfig struct {
 	MaxInflight uint32
 	// NewSessionID draws an id that no other session of the instance has. Required.
 	NewSessionID func() uint64
+	// AddressToken makes the token for a later first contact on UDP from an IP address;
+	// nil on a server without UDP.
+	AddressToken func(now time.Duration, ip netip.Addr) [wire.TokenSize]byte
 	// Admission decides whether a source may have another handshake. Required.
 	Admission Admission
 }
@@ -80,12 +93,23 @@ type Admission interface {
 	// Pace is asked once for each first frame that has passed checks 1 to 4. It
 	// returns how long the frame has to wait for its turn.
 	Pace(now time.Duration, source netip.Addr) time.Duration
+	// Pass is asked for each clear frame on UDP, and reports whether it may be looked at.
+	Pass(now time.Duration, source netip.Addr) bool
+	// MayReset is asked before each stateless reset.
+	MayReset(now time.Duration, source netip.Addr) bool
 	// Admit is asked at a valid ClientHello of a half-open connection.
 	Admit(source netip.Addr) bool
+	// AdmitPath is asked at a valid Attach; halfOpen is whether Enter was called for
+	// its connection.
+	AdmitPath(source netip.Addr, halfOpen bool) bool
 	// Settle says that a half-open connection carries an established session now.
 	Settle(source netip.Addr)
 	// Leave says that a connection is gone; settled is whether Settle was called.
 	Leave(source netip.Addr, settled bool)
+	// Park says that an established session has no path any more and waits for one:
+	// it counts as a session and not as a connection. Unpark ends that.
+	Park(source netip.Addr)
+	Unpark(source netip.Addr)
 	// Hold says that receive memory grew by n bytes, or shrank if n is negative.
 	// It reports whether all is within the limits.
 	Hold(source netip.Addr, n int) bool
@@ -127,6 +151,9 @@ func (c Config) Validate(role Role) (Config, error) {
 	case s.Encapsulate == nil || s.NewSessionID == nil || s.Admission == nil:
 		return c, errors.New("xtmp: session.ServerConfig lacks Encapsulate, NewSessionID or Admission")
 	}
+	if size := len(c.endpoints()); size > endpointsMax {
+		return c, errors.New("xtmp: session.ServerConfig.Endpoints is longer than 1 KiB")
+	}
 	if err := c.servable(); err != nil {
 		return c, err
 	}
@@ -140,6 +167,14 @@ func (c Config) Validate(role Role) (Config, error) {
 		s.MaxInflight = defaultInflight
 	}
 	return c, nil
+}
+
+// endpoints is the value of TLV 0x0002.
+func (c *Config) endpoints() (value []byte) {
+	for _, e := range c.Server.Endpoints {
+		value = e.Append(value)
+	}
+	return value
 }
 
 // servable refuses a suite that no identity can serve.

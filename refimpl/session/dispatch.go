@@ -19,13 +19,20 @@ func (s *Session) dispatch(now Now, p *Path, h *wire.Header, plaintext []byte) {
 		return
 	case !s.checkRole(now, p, h):
 		return
-	case s.role == Client && !p.handshaken && !s.firstFrame(now, p, h, &pro, body):
+	case s.role == Client && !p.handshaken && !p.attached && p.kind == TCP && !s.firstFrame(now, p, h, &pro, body):
+		return
+	case s.role == Client && h.Sequence == 0 && !p.attached && p.kind == UDP && h.Type == wire.TypeError && !h.Flags.Has(wire.FlagReply):
+		s.refusedByServer(now, p, body) // [XTMP-UDP-055]
 		return
 	}
 	p.handshaken = true
 	if h.Flags.Has(wire.FlagRequiresAck) {
 		switch s.in.status(pro.Mid) {
 		case midBeyond:
+			if p.kind == UDP { // [XTMP-UDP-093]
+				p.udp.refused = true
+				return
+			}
 			if h.Type == wire.TypeError { // [XTMP-ERR-031]
 				s.pathLost(now, p, ErrBadFrame)
 				return
@@ -34,8 +41,13 @@ func (s *Session) dispatch(now Now, p *Path, h *wire.Header, plaintext []byte) {
 			return
 		case midKnown:
 			p.ackEventually(now)
+			s.repeated(now, p, pro.Mid)
 			return
 		case midNew: // it is complete once its message is
+			if s.role == Client && pro.Mid == 1 && h.Type != wire.TypeHandshakeAck { // [XTMP-UDP-053]
+				s.unexpected(now, p, "the first message is not HandshakeDone")
+				return
+			}
 		}
 	}
 	switch {
@@ -85,10 +97,7 @@ func (s *Session) firstFrame(now Now, p *Path, h *wire.Header, pro *wire.Prologu
 	case h.Type == wire.TypeHandshakeAck && pro.Mid == 1:
 		return true
 	case h.Type == wire.TypeError && !h.Flags.Has(wire.FlagReply): // [XTMP-HSK-063]
-		var m wire.Error
-		_ = m.Parse(body, true) // what can be read of it will do
-		p.shut()
-		s.end(now, peerError(&m))
+		s.refusedByServer(now, p, body)
 		return false
 	case h.Type == wire.TypeError: // [XTMP-ERR-031]
 		s.pathLost(now, p, ErrBadFrame)
@@ -96,6 +105,14 @@ func (s *Session) firstFrame(now Now, p *Path, h *wire.Header, pro *wire.Prologu
 	}
 	s.unexpected(now, p, "the first frame is not HandshakeDone") // [XTMP-HSK-059]
 	return false
+}
+
+// refusedByServer ends a session by the Error that came in place of HandshakeDone.
+func (s *Session) refusedByServer(now Now, p *Path, body []byte) {
+	var m wire.Error
+	_ = m.Parse(body, true) // what can be read of it will do
+	p.shut()
+	s.end(now, peerError(&m))
 }
 
 // unexpected ends the session with UNEXPECTED_MESSAGE.
@@ -121,6 +138,9 @@ func (s *Session) receiveLateHandshake(now Now, p *Path, h *wire.Header, pro *wi
 			return
 		case fragmentWhole:
 			body = q.joined
+		case fragmentFifth:
+			s.refuseFragment(now, p, h, pro, c, result)
+			return
 		default: // [XTMP-RKY-044]
 			s.violation(now, p, "fragments of "+h.Type.String()+" disagree or are too many")
 			return
@@ -132,6 +152,8 @@ func (s *Session) receiveLateHandshake(now Now, p *Path, h *wire.Header, pro *wi
 	switch {
 	case err != nil: // [XTMP-MSG-039] [XTMP-MSG-044] [XTMP-RKY-039]
 		s.violation(now, p, err.Error())
+	case s.role == Client && (pro.Mid == 1) != (env.HSType == wire.HSHandshakeDone): // [XTMP-UDP-053] [XTMP-UDP-054]
+		s.unexpected(now, p, "HandshakeDone is mid 1, and mid 1 is HandshakeDone")
 	case s.role == Server && env.HSType == wire.HSRekeyInit && !reliable: // [XTMP-RKY-038]
 		s.violation(now, p, "RekeyInit without REQUIRES_ACK")
 	case s.role == Server && env.HSType == wire.HSRekeyInit:
@@ -206,7 +228,7 @@ func (s *Session) receiveHeartbeat(now Now, p *Path, body []byte) {
 	case wire.PathChallenge:
 		p.answerWith(1, wire.PathResponse, data)
 	case wire.Pong:
-		s.receivePong(data)
+		s.receivePong(now, p, data)
 	case wire.RekeyRequest:
 		if s.role == Server {
 			s.violation(now, p, "REKEY_REQUEST from a client")
@@ -215,7 +237,10 @@ func (s *Session) receiveHeartbeat(now Now, p *Path, body []byte) {
 		if s.rekey == nil || s.rekey.confirmed { // one in flight serves it [XTMP-RKY-012]
 			s.Rekey(now)
 		}
-	case wire.PathResponse: // no challenge of ours is outstanding on a connection
+	case wire.PathResponse:
+		if p.kind == UDP {
+			s.receivePathResponse(now, p, p.udp.from, data)
+		}
 	default: // unknown kinds count as received and nothing else
 	}
 }
@@ -241,6 +266,10 @@ func (s *Session) receiveDisconnect(now Now, p *Path, body []byte) {
 }
 
 func (s *Session) receiveAck(now Now, p *Path, body []byte) {
+	if p.kind == UDP {
+		s.receiveDatagramAck(now, p, body)
+		return
+	}
 	largest, err := wire.ParseStreamAck(body)
 	if err != nil {
 		s.violation(now, p, err.Error())
@@ -250,7 +279,24 @@ func (s *Session) receiveAck(now Now, p *Path, body []byte) {
 		s.violation(now, p, "Ack of a frame that was not sent")
 		return
 	}
-	s.out.ack(s.ring, largest)
+	for d := p.flight.oldest(); d != nil && d.sequence <= largest; d = p.flight.oldest() {
+		mid, fragID := d.mid, d.fragID
+		p.flight.pop()
+		if s.covers(mid, fragID) {
+			s.settle(mid, false)
+		}
+	}
+}
+
+// covers reports whether an Ack of a connection for the last frame of a message
+// shows that the message has arrived: not if it was cut anew since.
+// [XTMP-ACK-031]
+func (s *Session) covers(mid uint64, fragID uint32) bool {
+	if !s.out.awaits(s.ring, mid) {
+		return false
+	}
+	m := s.ring.at(mid).kept
+	return m == nil || m.count == 1 || m.fragID == fragID
 }
 
 // peerError is what the peer said.
@@ -275,7 +321,13 @@ func (s *Session) receiveError(now Now, p *Path, h *wire.Header, pro *wire.Prolo
 	switch m.Scope {
 	case wire.ScopeMessage:
 		s.event(Event{Kind: EventPeerError, Err: e})
-	case wire.ScopePath, wire.ScopeSession: // the only path, so both end the session
+	case wire.ScopePath: // [XTMP-PTH-041]
+		over := m.Code == wire.PayloadTooLarge && s.sentLastOn(p)
+		s.pathLost(now, p, e)
+		if over && s.open() { // which message was refused nobody says [XTMP-PTH-043]
+			s.disconnect(now, wire.NoError)
+		}
+	case wire.ScopeSession:
 		p.shut()
 		s.end(now, e)
 	}
@@ -309,12 +361,27 @@ func (s *Session) violation(now Now, p *Path, what string) {
 	s.fail(now, p, &Error{Code: wire.ProtocolViolation, Scope: wire.ScopeSession, Text: what}, p.received-1, 0)
 }
 
-// fail sends a final Error on the path of its cause, then ends the session.
+// fail sends a final Error on the path of its cause, then ends the session, or the
+// path alone if that is its scope. [XTMP-PTH-040]
 // cause is the sequence number of the offending frame, or wire.NoSequence;
 // refused is the payload_length of a refused frame, which is then discarded.
 func (s *Session) fail(now Now, p *Path, e *Error, cause uint64, refused uint32) {
 	body := wire.Error{Code: e.Code, Scope: e.Scope, RefSequence: cause, Text: []byte(e.Text)}
 	p.raw = s.seal(now, p, p.raw, wire.TypeError, 0, nil, body.Append(nil))
 	p.drain(now, refused)
+	if e.Scope == wire.ScopePath {
+		s.leave(now, p, e)
+		return
+	}
+	s.end(now, e)
+}
+
+// failAnywhere is fail for what no frame has caused: the Error goes out on the
+// current path, or on none.
+func (s *Session) failAnywhere(now Now, e *Error) {
+	if p := s.here(); p != nil && s.speaks(p) {
+		s.fail(now, p, e, wire.NoSequence, 0)
+		return
+	}
 	s.end(now, e)
 }

@@ -90,6 +90,16 @@ var (
 	ErrIdle = errors.New("ConnectionFailed: nothing arrived within connection_timeout")
 	// ErrBadFrame is a frame that failed one of the steps 1 to 12.
 	ErrBadFrame = errors.New("InvalidMessageFormat: the peer sent a frame that is refused")
+	// ErrReplaced is a path that gave way to a fifth one.
+	ErrReplaced = errors.New("ConnectionFailed: the path gave way to a newer one")
+	// ErrYielded is a session that was only the beginning of a path of another one.
+	ErrYielded = errors.New("the connection is a path of another session now")
+	// ErrUnswitched is a path on which the peer did not follow a rekey.
+	ErrUnswitched = errors.New("ConnectionFailed: the path did not follow a change of keys")
+	// ErrAttach is an attempt to attach that did not succeed.
+	ErrAttach = errors.New("ConnectionFailed: no further path was attached")
+	// ErrForgotten is a session that its server does not know any more, or that could not be resumed in time.
+	ErrForgotten = errors.New("ConnectionFailed: the server has no such session any more")
 	// ErrTooLarge is a message above the limit of its receiver; it was not sent.
 	ErrTooLarge = errors.New("InvalidMessageFormat: the message is larger than the peer accepts")
 	// ErrUnknownResult is a call whose reply cannot be read: it may have been executed.
@@ -107,5 +117,6 @@ var (
 	errChecksum   = &wire.ParseError{What: "frame", Field: "checksum", Reason: "does not match"}
 	errStamp      = &wire.ParseError{What: "frame", Field: "timestamp", Reason: "outside the window of the path"}
 	errSequence   = &wire.ParseError{What: "frame", Field: "sequence_number", Reason: "not the next"}
+	errAttach     = &wire.ParseError{What: "Attach", Field: "envelope", Reason: "not that of the message that is awaited"}
 	errClearFrame = &wire.ParseError{What: "frame", Field: "key_id", Reason: "a clear frame that this state does not await"}
 )

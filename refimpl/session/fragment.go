@@ -26,6 +26,7 @@ type partial struct {
 	next     uint16            // lowest index that has not arrived
 	ahead    map[uint16][]byte // fragments above it
 	arrived  time.Duration     // of the newest fragment
+	on       uint8             // paths on which fragments with frag_id came, a bit each
 
 	epoch    uint32 // ack epoch in which
 	frames   uint16 // so many of its frames arrived
@@ -132,7 +133,7 @@ func (s *Session) takeFragment(now Now, p *Path, h *wire.Header, pro *wire.Prolo
 			q = held
 		}
 	}
-	if result := s.judgeFragment(q, i < 0, h, pro, len(body), limit); result != fragmentTaken {
+	if result := s.judgeFragment(p, q, h, pro, len(body), limit); result != fragmentTaken {
 		s.unreserve(q)
 		if i >= 0 {
 			s.forget(i)
@@ -144,6 +145,7 @@ func (s *Session) takeFragment(now Now, p *Path, h *wire.Header, pro *wire.Prolo
 		s.partials = append(s.partials, q)
 	}
 	q.countFrame(p)
+	q.on |= 1 << p.id
 	fresh, whole := q.add(pro.Index, body)
 	if fresh {
 		q.arrived = now.Elapsed
@@ -160,7 +162,7 @@ func (s *Session) takeFragment(now Now, p *Path, h *wire.Header, pro *wire.Prolo
 // judgeFragment finds the first refusal that fits a fragment of n body bytes, which
 // may begin a message.
 // [XTMP-MSG-069]
-func (s *Session) judgeFragment(q *partial, begins bool, h *wire.Header, pro *wire.Prologue, n, limit int) fragmentResult {
+func (s *Session) judgeFragment(p *Path, q *partial, h *wire.Header, pro *wire.Prologue, n, limit int) fragmentResult {
 	switch {
 	case pro.Count < 2 || pro.Index >= pro.Count || !q.matches(h, pro) || !q.fits(pro.Index, n):
 		return fragmentMalformed
@@ -170,10 +172,46 @@ func (s *Session) judgeFragment(q *partial, begins bool, h *wire.Header, pro *wi
 		return fragmentInflates
 	case q.reserved == 0 && !s.reserve(q, pro.Index, n, limit):
 		return fragmentOverBudget
-	case begins && len(s.partials) == partialsMax: // [XTMP-FRG-015]
+	case s.fifth(p, q): // [XTMP-FRG-015] [XTMP-UDP-094]
 		return fragmentFifth
 	default:
 		return fragmentTaken
+	}
+}
+
+// unreliable reports whether q is a message without mid that has come on the UDP path
+// p: nobody sends what it lacks again. [XTMP-UDP-096]
+func (q *partial) unreliable(p *Path) bool { return q.mid == 0 && q.on&(1<<p.id) != 0 }
+
+// fifth reports whether a fragment on p would make q the fifth message that is
+// incomplete there: on one connection, or on the UDP paths together.
+func (s *Session) fifth(p *Path, q *partial) bool {
+	where := uint8(1) << p.id
+	if p.kind == UDP {
+		for _, o := range s.paths {
+			if o != nil && o.kind == UDP {
+				where |= 1 << o.id
+			}
+		}
+	}
+	n := 0
+	for _, o := range s.partials {
+		if o != q && o.on&where != 0 {
+			n++
+		}
+	}
+	return q.on&where == 0 && n >= partialsMax
+}
+
+// forgetFragmentsOf drops the messages that are incomplete on no path once p is closed.
+// [XTMP-PRK-021]
+func (s *Session) forgetFragmentsOf(p *Path) {
+	for i := len(s.partials) - 1; i >= 0; i-- {
+		q := s.partials[i]
+		if q.on &^= 1 << p.id; q.on == 0 {
+			s.unreserve(q)
+			s.forget(i)
+		}
 	}
 }
 
@@ -208,11 +246,13 @@ func (s *Session) messageLimit() int {
 	return messageToClient
 }
 
-// staleAt is when the oldest incomplete message closes the path. [XTMP-FRG-019]
-func (w *work) staleAt() time.Duration {
+// staleAt is when the oldest incomplete message closes the connection p. [XTMP-FRG-019]
+func (w *work) staleAt(p *Path) time.Duration {
 	at := never
 	for _, q := range w.partials {
-		at = min(at, q.arrived+reassemblyTimeout)
+		if p.kind == TCP && q.on&(1<<p.id) != 0 {
+			at = min(at, q.arrived+reassemblyTimeout)
+		}
 	}
 	return at
 }

@@ -14,12 +14,18 @@ type handshake struct {
 	share      *security.ClientShare
 	transcript security.Transcript
 	secrets    *security.Handshake
-	send       security.Sealer // client: handshake slot c
-	recv       security.Opener // the peer's handshake slot
+	send       security.Sealer // own handshake slot
+	recv       security.Opener // the peer's
 	keyed      bool
-	wantKey    bool            // client: identity key asked for
-	finish     security.Digest // server: expected ClientFinish
-	skew       int64           // peer's wall time − ours, µs
+	wantKey    bool                  // client: identity key asked for
+	endpoints  []wire.AttachEndpoint // client: where the server wants further paths
+	finish     security.Digest       // server: expected ClientFinish
+	skew       int64                 // peer's wall time − ours, µs
+
+	sessionID uint64 // what ServerHello says
+	suite     wire.Suite
+	heard     Now    // when the peer's hello came
+	peerTime  uint64 // its wall time then, µs
 }
 
 func (k *handshake) erase() {
@@ -27,6 +33,12 @@ func (k *handshake) erase() {
 		k.secrets.Erase()
 	}
 	*k = handshake{}
+}
+
+// hear notes when the peer's hello came and what it says of its clock.
+func (k *handshake) hear(now Now, peerTime uint64) {
+	k.heard, k.peerTime = now, peerTime
+	k.skew = int64(peerTime - now.Wall) // [XTMP-TIM-010]
 }
 
 // skewed reports whether the wall clocks differ by more than 300 s.
@@ -98,7 +110,7 @@ func (s *Session) receiveClear(now Now, p *Path, f []byte, h *wire.Header) {
 		s.refuse(now, p, 6, h, errClearFrame)
 		return
 	}
-	if !allZero(wire.Nonce(f)) || !allZero(wire.Tag(f)) { // step 6 [XTMP-HDR-033]
+	if !wire.ClearFields(f) { // step 6 [XTMP-HDR-033]
 		s.refuse(now, p, 6, h, wire.ErrClearField)
 		return
 	}
@@ -129,6 +141,7 @@ func (s *Session) establishKeys(p *Path, th3 security.Digest) {
 	s.logSecret("CLIENT_HANDSHAKE_TRAFFIC_SECRET", &s.handshake.secrets.Client)
 	s.logSecret("SERVER_HANDSHAKE_TRAFFIC_SECRET", &s.handshake.secrets.Server)
 	s.root, s.exporter = s.handshake.secrets.Complete(th3)
+	p.anchor(s.handshake.heard, s.handshake.peerTime)
 	p.binder = th3
 	p.keys = *s.epochKeys(p, s.epoch, &s.root)
 }
@@ -155,10 +168,10 @@ func (s *Session) logSecret(label string, secret *security.Secret) {
 	}
 }
 
-// logPathSecrets does so for the secrets of path 0 in an epoch.
-func (s *Session) logPathSecrets(epoch uint32, c, sv *security.Secret) {
+// logPathSecrets does so for the secrets of a path in an epoch.
+func (s *Session) logPathSecrets(path PathID, epoch uint32, c, sv *security.Secret) {
 	if s.cfg.KeyLog != nil {
-		s.logSecret(fmt.Sprintf("CLIENT_PATH_SECRET_0_%d", epoch), c)
-		s.logSecret(fmt.Sprintf("SERVER_PATH_SECRET_0_%d", epoch), sv)
+		s.logSecret(fmt.Sprintf("CLIENT_PATH_SECRET_%d_%d", path, epoch), c)
+		s.logSecret(fmt.Sprintf("SERVER_PATH_SECRET_%d_%d", path, epoch), sv)
 	}
 }

@@ -90,7 +90,7 @@ func (s *Session) assemble(now Now, p *Path, h *wire.Header, pro *wire.Prologue,
 func (s *Session) call(p *Path, h *wire.Header, pro *wire.Prologue, size int) Call {
 	c := Call{
 		Mid: pro.Mid, Type: h.Type, urgent: h.Flags.Has(wire.FlagPriority),
-		frames: 1, epoch: p.ackEpoch, cost: uint32(size),
+		path: p.id, frames: 1, epoch: p.ackEpoch, cost: uint32(size),
 	}
 	if i := s.find(pro); i >= 0 && s.partials[i].epoch == c.epoch {
 		c.frames += s.partials[i].frames
@@ -102,6 +102,10 @@ func (s *Session) call(p *Path, h *wire.Header, pro *wire.Prologue, size int) Ca
 func (s *Session) refuseFragment(now Now, p *Path, h *wire.Header, pro *wire.Prologue, c Call, r fragmentResult) {
 	switch r {
 	case fragmentFifth: // [XTMP-FRG-015]
+		if p.kind == UDP { // [XTMP-UDP-094]
+			p.udp.refused = true
+			return
+		}
 		s.violation(now, p, "a fifth incomplete message")
 	case fragmentMalformed:
 		s.refuseMessage(now, p, h, pro, c, wire.Malformed, "fragments disagree")
@@ -177,7 +181,7 @@ func (s *Session) deliver(now Now, p *Path, h *wire.Header, pro *wire.Prologue, 
 	default:
 		s.count(&c, len(body))
 		m.Call = c
-		if s.queued >= unackedReplyBytes || len(s.held) > 0 { // [XTMP-MSG-027]
+		if s.queued+s.kept >= unackedReplyBytes || len(s.held) > 0 { // [XTMP-MSG-027]
 			if !s.Retain(len(body)) {
 				s.ReplyError(now, c, &Error{Code: wire.ServerBusy, Text: "receive memory is exhausted"})
 				return
@@ -191,7 +195,7 @@ func (s *Session) deliver(now Now, p *Path, h *wire.Header, pro *wire.Prologue, 
 
 // executeHeld delivers requests that waited for replies to go.
 func (s *Session) executeHeld(now Now) {
-	for len(s.held) > 0 && s.queued < unackedReplyBytes && s.open() {
+	for len(s.held) > 0 && s.queued+s.kept < unackedReplyBytes && s.open() {
 		r := s.held[0]
 		s.Release(len(r.body))
 		s.held[0] = request{}
@@ -228,7 +232,12 @@ func (s *Session) finishCall(now Now, mid uint64, m Message) {
 	}
 	delete(s.calls.unanswered, mid)
 	s.calls.bytes -= call.size
-	s.out.answered(s.ring, mid)
+	if m := call.request; m != nil {
+		m.called = false
+		m.settled = m.queued
+		s.drop(m)
+	}
+	s.settle(mid, true)
 	m.Owner = call.owner
 	if s.cfg.Application != nil {
 		s.cfg.Application.Deliver(now, s, m)

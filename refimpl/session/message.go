@@ -23,6 +23,13 @@ type Application interface {
 	Ended(s *Session)
 }
 
+// Pusher is an Application that pushes.
+type Pusher interface {
+	// Parked says that the session has no path any more: its subscriptions are over,
+	// also when it gets one again. It may call Release.
+	Parked(s *Session)
+}
+
 // Message is a complete message as its receiver gets it: reassembled, inflated,
 // not delivered before.
 type Message struct {
@@ -44,6 +51,7 @@ type Call struct {
 	Mid    uint64
 	Type   wire.MessageType
 	urgent bool   // it came with PRIORITY, and its reply goes with it
+	path   PathID // on which it came
 	frames uint16 // of the request that are open in ack epoch epoch
 	epoch  uint32
 	cost   uint32 // body bytes
@@ -65,11 +73,20 @@ func (s *Session) Reply(now Now, c Call, head, body []byte, content Content) {
 		return
 	}
 	s.rise()
+	size := len(head) + len(body)
+	if content != nil {
+		size = len(head) + content.Len()
+	}
+	if size > messageOnUDP && !s.connected() { // [XTMP-PTH-052]
+		s.ReplyError(now, c, &Error{Code: wire.PayloadTooLarge, Text: "the session has no connection that carries it"})
+		return
+	}
 	m := s.cfg.Buffers.message()
 	m.typ, m.flags, m.replyTo, m.call = c.Type, wire.FlagRequiresAck|wire.FlagReply, c.Mid, c
 	m.fill(s.cfg.Buffers, head, body, content)
 	s.compress(m)
-	s.enqueue(m, c.urgent) // [XTMP-MSG-060]
+	s.enqueue(now, m, c.urgent) // [XTMP-MSG-060]
+	s.checkParked(now)
 	s.wake()
 }
 
@@ -85,7 +102,8 @@ func (s *Session) ReplyError(now Now, c Call, e *Error) {
 	m := s.cfg.Buffers.message()
 	m.typ, m.flags, m.replyTo, m.call = wire.TypeError, wire.FlagRequiresAck|wire.FlagReply, c.Mid, c
 	m.fill(s.cfg.Buffers, body.Append(room[:0]), nil, nil)
-	s.enqueue(m, c.urgent)
+	s.enqueue(now, m, c.urgent)
+	s.checkParked(now)
 	s.wake()
 }
 
@@ -98,7 +116,7 @@ func retryAfter(d time.Duration) uint32 {
 // application's. It reports false while more than the bound of a session waits
 // to be sent; the application then stops until its Writable is called.
 func (s *Session) Push(now Now, t wire.MessageType, subID uint32, n uint64, head, body []byte) bool {
-	if !s.open() {
+	if !s.open() || s.parked {
 		return false
 	}
 	if s.rise(); s.queued >= pushBytes {
@@ -109,7 +127,7 @@ func (s *Session) Push(now Now, t wire.MessageType, subID uint32, n uint64, head
 	m.typ, m.flags, m.subID, m.n = t, wire.FlagStreaming, subID, n
 	m.fill(s.cfg.Buffers, head, body, nil)
 	s.compress(m)
-	s.enqueue(m, false)
+	s.enqueue(now, m, false)
 	s.wake()
 	return true
 }
@@ -161,6 +179,8 @@ func (s *Session) Send(now Now, r *Request) error {
 		return ErrClosed
 	case len(r.Head)+len(r.Body) > messageToServer: // [XTMP-LIM-004]
 		return ErrTooLarge
+	case len(r.Head)+len(r.Body) > messageOnUDP && !s.attachTCP && !s.connected(): // [XTMP-PTH-051]
+		return ErrTooLarge
 	}
 	s.rise()
 	m := s.cfg.Buffers.message()
@@ -172,7 +192,7 @@ func (s *Session) Send(now Now, r *Request) error {
 	if r.Compress {
 		s.compress(m)
 	}
-	s.enqueue(m, r.Priority)
+	s.enqueue(now, m, r.Priority)
 	return nil
 }
 

@@ -19,17 +19,23 @@ const wall = 1_790_000_000_000_000
 
 // openAdmission lets everybody in and counts.
 type openAdmission struct {
-	full                            bool
-	wait                            time.Duration
-	half, settled, memory, retained int
+	full                                    bool
+	wait                                    time.Duration
+	half, settled, parked, memory, retained int
 }
 
 func (a *openAdmission) Enter(netip.Addr) { a.half++ }
 func (a *openAdmission) Pace(time.Duration, netip.Addr) time.Duration {
 	return a.wait
 }
-func (a *openAdmission) Admit(netip.Addr) bool { return !a.full }
-func (a *openAdmission) Settle(netip.Addr)     { a.half--; a.settled++ }
+func (a *openAdmission) Pass(time.Duration, netip.Addr) bool     { return true }
+func (a *openAdmission) MayReset(time.Duration, netip.Addr) bool { return true }
+func (a *openAdmission) Admit(netip.Addr) bool                   { return !a.full }
+func (a *openAdmission) AdmitPath(netip.Addr, bool) bool         { return !a.full }
+func (a *openAdmission) Settle(netip.Addr)                       { a.half--; a.settled++ }
+
+func (a *openAdmission) Park(netip.Addr)   { a.parked++; a.settled-- }
+func (a *openAdmission) Unpark(netip.Addr) { a.parked--; a.settled++ }
 
 func (a *openAdmission) Leave(_ netip.Addr, settled bool) {
 	if settled {

@@ -8,10 +8,16 @@ import (
 	"github.com/bpci/xtmp/refimpl/wire"
 )
 
-// Path is one connection of a session.
+// Path is one connection of a session, or one pair of UDP addresses.
 type Path struct {
 	*pathWork // nil while the session rests
 	state     PathState
+	kind      Transport
+	id        PathID
+
+	attached bool       // by Attach; otherwise it is p0
+	standby  bool       // attached with the standby bit, and the session has not moved to it
+	udp      *datagrams // nil on TCP
 
 	handshaken bool   // a frame under a path key was opened
 	ackEpoch   uint32 // number of Acks sent
@@ -28,12 +34,33 @@ type Path struct {
 	receivedAt time.Duration // when the last authenticated frame arrived
 }
 
+// Transport is what carries a path. A WebSocket is TCP here.
+type Transport uint8
+
+// Transports.
+const (
+	TCP Transport = iota
+	UDP
+)
+
+// String returns the name of the transport.
+func (t Transport) String() string {
+	if t == UDP {
+		return "UDP"
+	}
+	return "TCP"
+}
+
 // pathWork is what a path needs only while its session works.
 type pathWork struct {
 	openedAt time.Duration // of a path that is not established
 	pending  *pathKeys     // of the next epoch, until a frame of the peer under it has come
 
+	lane   lane   // messages that it sends next
+	flight flight // on TCP: messages that await an Ack
+
 	split   frame.Splitter
+	begun   int           // memory that the transport holds for an incomplete frame
 	frameAt time.Duration // when the first byte of the incomplete frame arrived
 
 	drainAt   time.Duration // when the final frame was sealed, then when it was taken
@@ -47,19 +74,38 @@ type pathWork struct {
 	answer    [2][wire.MaxHeartbeat]byte // pending PONG and PATH_RESPONSE
 	answerLen [2]uint8                   // 0: none
 
+	mute       bool          // no key to seal under until a frame has opened
+	switchBy   time.Duration // when the path is closed unless it has followed a rekey, 0 for never
+	pingWanted bool          // a PING goes out
+	pinged     time.Duration // when the last one was sealed because the path is silent; 0: a frame has come since
+	probe      probe
+
 	raw []byte // frames that are ready to be written, before all others
 }
 
-func newPath(b *Buffers, now Now) *Path {
-	p := new(Path)
-	p.begin(b, now)
-	return p
+// begin makes p a path that has just been opened.
+func (p *Path) begin(b *Buffers, now Now, id PathID) {
+	*p = Path{pathWork: b.pathWork(), id: id, receivedAt: now.Elapsed, sentAt: now.Elapsed}
+	p.openedAt = now.Elapsed
 }
 
-// begin makes p a path that has just been opened.
-func (p *Path) begin(b *Buffers, now Now) {
-	*p = Path{pathWork: b.pathWork(), receivedAt: now.Elapsed, sentAt: now.Elapsed}
-	p.openedAt = now.Elapsed
+// closed reports whether the path carries no frame any more, but for a final one.
+func (p *Path) closed() bool { return p.state >= PathDrain }
+
+// fragmentBody is how many bytes of the body of m one fragment on p carries.
+func (p *Path) fragmentBody(m *message) int {
+	if p.kind == TCP {
+		return fragmentBody
+	}
+	return p.datagram() - wire.Overhead - wire.PrologueSize(m.flags|wire.FlagFragment)
+}
+
+// frameBody is the size of the greatest body that one frame on p carries whole.
+func (p *Path) frameBody(m *message) int {
+	if p.kind == TCP {
+		return fragmentBody
+	}
+	return p.datagram() - wire.Overhead - wire.PrologueSize(m.flags)
 }
 
 // pathKeys are the keys of one path in one epoch.
@@ -87,10 +133,24 @@ func (p *Path) anchor(now Now, peerWall uint64) {
 	p.anchorStamp, p.anchorAt = peerWall, now.Elapsed
 }
 
-// stampInWindow judges a stamp: −300 s ≤ d ≤ +30 s on a connection. [XTMP-TIM-006]
+// stampInWindow judges a stamp: −300 s ≤ d ≤ +30 s on a connection, −30 s ≤ d on
+// UDP. [XTMP-TIM-006] [XTMP-UDP-082] [XTMP-UDP-083]
 func (p *Path) stampInWindow(now Now, stamp uint64) bool {
 	d := int64(stamp) - int64(p.anchorStamp) - int64(micros(now.Elapsed-p.anchorAt))
-	return d >= -stampEarly && d <= stampLate
+	early := int64(stampEarly)
+	if p.kind == UDP {
+		early = stampEarlyUDP
+	}
+	return d >= -early && d <= stampLate
+}
+
+// incomplete reports whether a frame has begun and is not there whole.
+func (p *Path) incomplete() bool { return p.begun > 0 || p.split.Pending() > 0 }
+
+// forget drops the incomplete frame.
+func (p *Path) forget() {
+	p.begun = 0
+	p.split.Reset()
 }
 
 // drain makes the last frame of the path known: what arrives from now on is
@@ -102,14 +162,14 @@ func (p *Path) drain(now Now, refused uint32) {
 	p.state = PathDrain
 	p.drainAt = now.Elapsed
 	p.drainLeft = min(lingerBytes+int(refused), lingerBytesMax)
-	p.split.Reset()
+	p.forget()
 }
 
 // shut is the end of the path: its connection is to be closed now.
 func (p *Path) shut() {
 	p.state = PathShut
 	p.raw = nil
-	p.split.Reset()
+	p.forget()
 }
 
 // erase forgets keys and what waits to be sealed; raw is kept, since it may
@@ -118,6 +178,12 @@ func (p *Path) erase() {
 	p.keys, p.pending = pathKeys{}, nil
 	p.answerLen = [2]uint8{}
 	p.ackCount, p.ackLate = 0, false
+	if p.kind == UDP && p.udp.contact != nil {
+		p.udp.contact.erase()
+	}
+	if p.kind == UDP {
+		p.udp.contact, p.udp.half = nil, nil
+	}
 	if p.state < PathDrain {
 		p.shut()
 	}

@@ -295,11 +295,11 @@ func TestBodiesInFlight(t *testing.T) {
 	for range inflightBytes / size {
 		request(make([]byte, size))
 	}
-	if last := p.server.ordinary.tail; !isError(t, last, wire.UnsupportedType) {
+	if last := p.server.paths[0].lane.ordinary.tail; !isError(t, last, wire.UnsupportedType) {
 		t.Error("a request within the limit is not answered as such")
 	}
 	request([]byte{0})
-	if last := p.server.ordinary.tail; !isError(t, last, wire.RateLimited) {
+	if last := p.server.paths[0].lane.ordinary.tail; !isError(t, last, wire.RateLimited) {
 		t.Error("a request beyond 32 MiB of bodies is not RATE_LIMITED") // [XTMP-MSG-024]
 	}
 	for p.server.State() == Established && mid < midWindow+3*inflightBytes/size {

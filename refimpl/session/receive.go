@@ -18,12 +18,13 @@ func (s *Session) Receive(now Now, id PathID, b []byte) {
 		s.discard(p, len(b))
 		return
 	}
-	if s.delayed != nil { // nothing may follow before it is answered [XTMP-HSK-049]
+	if s.delayed != nil || s.knock != nil { // nothing may follow before it is answered [XTMP-HSK-049]
 		s.pathLost(now, p, ErrBadFrame)
 		return
 	}
 	s.receiving = true
 	defer func() { s.receiving = false }()
+	p.begun = 0
 	hadPartial := p.split.Pending() > 0
 	p.split.Feed(b)
 	for p.state < PathDrain {
@@ -42,6 +43,11 @@ func (s *Session) Receive(now Now, id PathID, b []byte) {
 		}
 		hadPartial = false
 		s.receiveFrame(now, p, f, &h)
+		if s.knock != nil {
+			s.behind = append(make([]byte, 0, len(p.split.Unread())+wire.TagSize), p.split.Unread()...)
+			p.split.Reset()
+			return
+		}
 	}
 	if p.state >= PathDrain {
 		p.split.Reset()
@@ -50,6 +56,24 @@ func (s *Session) Receive(now Now, id PathID, b []byte) {
 	if p.split.Pending() > 0 && !hadPartial {
 		p.frameAt = now.Elapsed
 	}
+	if s.role == Server && !s.hold() {
+		s.outOfMemory(now, p)
+	}
+}
+
+// Begun says that the transport of path p has the beginning of a frame, which it
+// holds in n bytes of memory until Receive gets it whole; 0 that it has none. It
+// counts as if it had arrived here. [XTMP-ORD-004] [XTMP-LIM-011]
+func (s *Session) Begun(now Now, id PathID, n int) {
+	s.rise()
+	p := s.paths[id]
+	if p.state >= PathDrain {
+		return
+	}
+	if p.begun == 0 {
+		p.frameAt = now.Elapsed
+	}
+	p.begun = n
 	if s.role == Server && !s.hold() {
 		s.outOfMemory(now, p)
 	}
@@ -64,14 +88,21 @@ func (s *Session) checkMagic(now Now, p *Path) {
 }
 
 // hold tells Admission how much receive memory the session takes now and
-// reports whether that is within the limits.
+// reports whether that is within the limits. A client is not asked.
 func (s *Session) hold() bool {
+	if s.role == Client {
+		return true
+	}
 	ok := true
 	for _, p := range s.paths {
 		if p == nil {
 			continue
 		}
-		if n := p.split.Held() - int(p.held); n != 0 {
+		n := p.split.Held() + p.begun - int(p.held)
+		if p.kind == UDP && p.udp.half != nil {
+			n += len(p.udp.half.hello.body)
+		}
+		if n != 0 {
 			p.held += int32(n)
 			ok = s.cfg.Server.Admission.Hold(s.source, n) && ok
 		}
@@ -124,30 +155,13 @@ func (s *Session) checkHeader(now Now, p *Path, head []byte, h *wire.Header) boo
 // checkShape is step 3: type and flags against what this state allows.
 func (s *Session) checkShape(h *wire.Header) error {
 	switch {
-	case h.Type.Reserved():
-		return wire.ErrType
 	case s.state == Half && h.Type != wire.TypeHandshake: // [XTMP-ORD-008]
 		return wire.ErrType
 	case s.state < Established && h.Type != wire.TypeHandshake && h.Type != wire.TypeHandshakeAck && h.Type != wire.TypeError:
 		return wire.ErrType
-	case h.Flags.Has(wire.FlagEncrypted) != (h.Encryption != wire.SuiteNone): // [XTMP-FLG-016]
-		return wire.ErrEncryption
-	case h.Clear() && h.Flags != 0: // [XTMP-FLG-015]
-		return wire.ErrFlags
-	case !wire.LegalFlags(h.Type, h.Flags):
-		return wire.ErrFlags
 	default:
-		return nil
+		return h.CheckShape()
 	}
-}
-
-func allZero(b []byte) bool {
-	for _, x := range b {
-		if x != 0 {
-			return false
-		}
-	}
-	return true
 }
 
 // payloadLimit is the greatest payload_length of this state. [XTMP-LIM-001] [XTMP-LIM-002] [XTMP-LIM-003]
@@ -175,6 +189,14 @@ func (s *Session) refuseLength(now Now, p *Path, h *wire.Header) {
 		s.fail(now, p, &Error{Code: wire.PayloadTooLarge, Scope: wire.ScopePath}, wire.NoSequence, h.PayloadLength)
 	default:
 		s.refuse(now, p, 4, h, wire.ErrTooLong)
+	}
+}
+
+// settleStandby moves to a standby path of which the client makes use.
+// [XTMP-PTH-027]
+func (s *Session) settleStandby(now Now, p *Path, h *wire.Header) {
+	if s.role == Server && p.standby && h.Flags.Has(wire.FlagRequiresAck) {
+		s.moveTo(now, p)
 	}
 }
 
@@ -221,8 +243,16 @@ func (s *Session) receiveFrame(now Now, p *Path, f []byte, h *wire.Header) {
 	if s.state == Start && s.delay(now, p, f) {
 		return
 	}
+	if try := s.trying(p); try != nil { // it may be answered by a clear Error [XTMP-PTH-045]
+		s.receiveAttachFrame(now, p, f, h, try)
+		return
+	}
 	if h.Clear() {
 		s.receiveClear(now, p, f, h)
+		return
+	}
+	if s.state == Start && (s.cfg.Server.AttachTCP || s.cfg.Server.AttachUDP) && h.Type == wire.TypeHandshake { // [XTMP-ATT-020]
+		s.knock = append([]byte(nil), f...)
 		return
 	}
 	if s.state < Established {
@@ -230,6 +260,9 @@ func (s *Session) receiveFrame(now Now, p *Path, f []byte, h *wire.Header) {
 		return
 	}
 	opener := p.opener(h.KeyID)
+	if opener == nil && s.attachAgain(p, f, h) {
+		return
+	}
 	if h.SessionID != s.id || h.Encryption != s.suite || opener == nil { // step 6
 		s.refuse(now, p, 6, h, errUnknownKey)
 		return
@@ -255,14 +288,14 @@ func (s *Session) receiveFrame(now Now, p *Path, f []byte, h *wire.Header) {
 		s.refuse(now, p, 11, h, err)
 		return
 	}
-	if p.pending != nil && opener == &p.pending.recv {
-		s.switched(now, p)
-	}
 	p.received++ // step 12
-	p.receivedAt = now.Elapsed
-	p.state = PathLive
+	if p.pending != nil && opener == &p.pending.recv {
+		s.switched(now, p, h.Sequence)
+	}
+	s.heard(now, p)
+	s.settleStandby(now, p, h)
 	if s.cfg.Trace != nil {
-		s.traceFrame(now, trace.FrameReceived, h, len(f))
+		s.traceFrame(now, p, trace.FrameReceived, h, len(f))
 	}
 	s.dispatch(now, p, h, plaintext) // step 13
 }
@@ -281,20 +314,29 @@ func (s *Session) refuse(now Now, p *Path, step uint8, h *wire.Header, why error
 	}
 }
 
-// traceRefused reports a frame that failed a step, where somebody listens.
+// traceRefused reports a frame that failed a step and ends its connection, where
+// somebody listens; traceDropped one that is forgotten.
 func (s *Session) traceRefused(now Now, step uint8, h *wire.Header, why error) {
+	s.traceFailed(now, trace.FrameRefused, step, h, why)
+}
+
+func (s *Session) traceDropped(now Now, step uint8, h *wire.Header, why error) {
+	s.traceFailed(now, trace.FrameDropped, step, h, why)
+}
+
+func (s *Session) traceFailed(now Now, kind trace.Kind, step uint8, h *wire.Header, why error) {
 	if s.cfg.Trace == nil {
 		return
 	}
 	s.traceState(now, trace.Event{
-		Kind: trace.FrameRefused, Step: step, Type: uint8(h.Type), Flags: uint16(h.Flags),
+		Kind: kind, Step: step, Type: uint8(h.Type), Flags: uint16(h.Flags),
 		Sequence: h.Sequence, Size: wire.Overhead + int(h.PayloadLength), Reason: why.Error(),
 	})
 }
 
 // traceFrame reports a frame that was received or sent.
-func (s *Session) traceFrame(now Now, kind trace.Kind, h *wire.Header, size int) {
+func (s *Session) traceFrame(now Now, p *Path, kind trace.Kind, h *wire.Header, size int) {
 	s.traceState(now, trace.Event{
-		Kind: kind, Type: uint8(h.Type), Flags: uint16(h.Flags), Sequence: h.Sequence, Size: size,
+		Kind: kind, Path: uint8(p.id), Type: uint8(h.Type), Flags: uint16(h.Flags), Sequence: h.Sequence, Size: size,
 	})
 }

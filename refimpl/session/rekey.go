@@ -13,8 +13,12 @@ import (
 //
 //	client   due ─ RekeyInit ─▶ sent ─ RekeyResp: send under e+1, PING ─▶ switching ─ first frame under e+1 ─▶ confirmed
 //	server         RekeyInit: receive under e and e+1, RekeyResp ─▶ switching ─ first frame under e+1: send under it ─▶ confirmed
-//	both     confirmed ─ T_RETIRE ─▶ root_e erased; T_REKEY before that ─▶ REKEY_FAILED
+//	both     confirmed ─ every live path switched, T_RETIRE ─▶ root_e erased; T_REKEY before that ─▶ REKEY_FAILED
+//
+// Each path switches by itself: at the server when the client's first frame under
+// e+1 opens on it. One that is silent stays behind until T_RETIRE_MAX.
 type rekey struct {
+	epoch     uint32        // e + 1
 	began     time.Duration // RekeyInit was sent, or received
 	share     *security.ClientShare
 	id        uint64 // handshake_id
@@ -23,6 +27,8 @@ type rekey struct {
 	root      security.Secret
 	derived   bool // root is root_{e+1}
 	confirmed bool
+	since     time.Duration // of the confirmation
+	switched  bool          // on every live path
 	retireAt  time.Duration // root_e is erased
 }
 
@@ -45,34 +51,49 @@ func (s *Session) Rekey(now Now) bool {
 	}
 	s.rise()
 	s.rotation.wanted = true
-	s.rotate(now, s.paths[s.current])
+	s.rotate(now)
 	s.wake()
 	return true
 }
 
-// Epoch returns the number of the root secret under which this endpoint sends.
-func (s *Session) Epoch() uint32 { return s.paths[s.current].keys.epoch }
+// Epoch returns the number of the newest root secret that both ends use.
+func (s *Session) Epoch() uint32 { return s.epoch }
 
-// rekeyDue is when a rekey has something to do.
-func (s *Session) rekeyDue(p *Path) time.Duration {
+// tired reports whether the key of a path is to be replaced. [XTMP-RKY-011] [XTMP-RKY-014]
+func (s *Session) tired() bool {
+	for _, p := range s.paths {
+		if p != nil && !p.closed() && p.keys.send.Tired() {
+			return true
+		}
+	}
+	return false
+}
+
+// rekeyDue is when a rekey has something to do. Without a path it has nothing.
+// [XTMP-RKY-059] [XTMP-RKY-060] [XTMP-PRK-011]
+func (s *Session) rekeyDue() time.Duration {
 	var r *rekey
 	if !s.resting() {
 		r = s.rekey
 	}
 	switch {
+	case r != nil && r.confirmed && r.switched:
+		return min(r.retireAt, r.since+retireMax)
 	case r != nil && r.confirmed:
-		return r.retireAt
+		return r.since + retireMax
+	case s.here() == nil:
+		return never
 	case r != nil:
 		return min(r.began+rekeyTimeout, s.keyLimitAt())
 	case s.state != Established:
 		return never
-	case s.role == Client && (s.rotation.wanted || p.keys.send.Tired()): // [XTMP-RKY-011]
+	case s.role == Client && (s.rotation.wanted || s.tired()): // [XTMP-RKY-011]
 		return s.nextRekey()
 	case s.role == Client: // [XTMP-RKY-010]
 		return max(s.rotation.due, s.nextRekey())
 	case s.rotation.asking:
 		return min(s.rotation.askNext, s.keyLimitAt())
-	case s.rotation.wanted || p.keys.send.Tired(): // [XTMP-RKY-014]
+	case s.rotation.wanted || s.tired(): // [XTMP-RKY-014]
 		return s.rotation.askNext
 	default:
 		return never
@@ -97,21 +118,19 @@ func (s *Session) nextRekey() time.Duration {
 }
 
 // rotate does what is due.
-func (s *Session) rotate(now Now, p *Path) {
-	if now.Elapsed < s.rekeyDue(p) {
+func (s *Session) rotate(now Now) {
+	if now.Elapsed < s.rekeyDue() {
 		return
 	}
 	switch r := s.rekey; {
-	case r != nil && r.confirmed: // [XTMP-RKY-035]
-		s.root = r.root
-		*r = rekey{}
-		s.rekey = nil
+	case r != nil && r.confirmed: // [XTMP-RKY-035] [XTMP-RKY-056] [XTMP-RKY-057]
+		s.retire(now)
 	case now.Elapsed >= s.keyLimitAt():
-		s.fail(now, p, &Error{Code: wire.KeyLimit, Scope: wire.ScopeSession, Text: "REKEY_REQUEST was not answered"}, wire.NoSequence, 0)
+		s.failAnywhere(now, &Error{Code: wire.KeyLimit, Scope: wire.ScopeSession, Text: "REKEY_REQUEST was not answered"})
 	case r != nil: // [XTMP-RKY-031]
-		s.fail(now, p, &Error{Code: wire.RekeyFailed, Scope: wire.ScopeSession, Text: "not confirmed in time"}, wire.NoSequence, 0)
+		s.failAnywhere(now, &Error{Code: wire.RekeyFailed, Scope: wire.ScopeSession, Text: "not confirmed in time"})
 	case s.role == Client:
-		s.startRekey(now, p)
+		s.startRekey(now)
 	default:
 		if !s.rotation.asking {
 			s.rotation.asking, s.rotation.askedAt = true, now.Elapsed
@@ -121,8 +140,50 @@ func (s *Session) rotate(now Now, p *Path) {
 	}
 }
 
+// retire erases root_e and every key derived from it. A path that has not switched
+// has the keys of e+1 alone, and a server seals nothing on it before it has
+// opened a frame there. [XTMP-RKY-050] [XTMP-RKY-058]
+func (s *Session) retire(now Now) {
+	r := s.rekey
+	for _, p := range s.paths {
+		if p == nil || p.closed() {
+			continue
+		}
+		if p.kind == UDP {
+			p.udp.old = nil
+		}
+		if p.pending == nil {
+			continue
+		}
+		if now.Elapsed >= r.since+retireMax {
+			s.pathLost(now, p, ErrUnswitched)
+			continue
+		}
+		p.mute = s.role == Server
+		p.switchBy = r.since + retireMax
+		s.usePending(p)
+	}
+	s.root = r.root
+	*r = rekey{}
+	s.rekey = nil
+	if a := s.attach; a != nil && a.slots[1] != nil {
+		a.slots = [2]*attachSlots{a.slots[1]}
+	}
+}
+
+// usePending makes the keys of the next epoch the only ones of a path.
+func (s *Session) usePending(p *Path) {
+	next := p.pending
+	p.pending = nil
+	p.keys.recv = next.recv
+	if s.role == Server {
+		next.send.Continue(&p.keys.send)
+		p.keys.send, p.keys.epoch = next.send, next.epoch
+	}
+}
+
 // startRekey queues RekeyInit ahead of every other message.
-func (s *Session) startRekey(now Now, p *Path) {
+func (s *Session) startRekey(now Now) {
 	var id [8]byte
 	err := s.draw(id[:])
 	var share *security.ClientShare
@@ -130,11 +191,11 @@ func (s *Session) startRekey(now Now, p *Path) {
 		share, err = security.NewClientShare(s.cfg.Entropy)
 	}
 	if err != nil { // our own fault: entropy
-		s.fail(now, p, &Error{Code: wire.RekeyFailed, Scope: wire.ScopeSession}, wire.NoSequence, 0)
+		s.failAnywhere(now, &Error{Code: wire.RekeyFailed, Scope: wire.ScopeSession})
 		return
 	}
 	body := wire.Rekey{Epoch: s.epoch + 1, Share: share.Public()}
-	r := &rekey{began: now.Elapsed, share: share, id: binary.BigEndian.Uint64(id[:]), init: body.Append(nil)}
+	r := &rekey{epoch: s.epoch + 1, began: now.Elapsed, share: share, id: binary.BigEndian.Uint64(id[:]), init: body.Append(nil)}
 	s.rekey = r
 	s.rotation.last, s.rotation.rekeyed, s.rotation.wanted = now.Elapsed, true, false
 
@@ -142,7 +203,7 @@ func (s *Session) startRekey(now Now, p *Path) {
 	m := s.cfg.Buffers.message()
 	m.typ, m.flags = wire.TypeHandshake, wire.FlagRequiresAck
 	m.fill(s.cfg.Buffers, env.AppendStream(nil, len(r.init)), r.init, nil)
-	s.enqueue(m, true)
+	s.enqueue(now, m, true)
 }
 
 // rekeySent notes the mid of RekeyInit, which has just been given.
@@ -177,7 +238,7 @@ func (s *Session) receiveRekeyInit(now Now, p *Path, h *wire.Header, c Call, env
 		return
 	}
 	if s.rekey != nil { // root_e is still held: it goes now [XTMP-RKY-027]
-		s.root = s.rekey.root
+		s.retire(now)
 	}
 	ss, share, err := security.AnswerShare(s.cfg.Entropy, s.cfg.Server.Encapsulate, &m.Share)
 	if err != nil { // [XTMP-RKY-032]
@@ -186,12 +247,16 @@ func (s *Session) receiveRekeyInit(now Now, p *Path, h *wire.Header, c Call, env
 	}
 	answer := wire.Rekey{Epoch: m.Epoch, Share: share}
 	answerBody := answer.Append(nil)
-	r := &rekey{began: now.Elapsed, root: security.NextRoot(&s.root, body, answerBody, ss), derived: true}
+	r := &rekey{epoch: m.Epoch, began: now.Elapsed, root: security.NextRoot(&s.root, body, answerBody, ss), derived: true}
 	clear(ss[:])
 	s.rekey = r
 	s.rotation.last, s.rotation.rekeyed, s.rotation.wanted = now.Elapsed, true, false
-	p.pending = s.epochKeys(p, m.Epoch, &r.root)
-	p.anchor(now, h.Timestamp) // [XTMP-TIM-015]
+	for _, q := range s.paths { // [XTMP-RKY-048]
+		if q != nil && !q.closed() {
+			q.pending = s.epochKeys(q, m.Epoch, &r.root)
+			q.anchor(now, h.Timestamp) // [XTMP-TIM-015]
+		}
+	}
 
 	env.HSType = wire.HSRekeyResp
 	c.Type = wire.TypeHandshakeAck
@@ -225,24 +290,32 @@ func (s *Session) receiveRekeyResp(now Now, p *Path, h *wire.Header, pro *wire.P
 	clear(ss[:])
 	r.share, r.init = nil, nil // [XTMP-RKY-036]
 	s.rotation.due = now.Elapsed + s.calls.rotation
-	next := s.epochKeys(p, m.Epoch, &r.root)
-	next.send.Continue(&p.keys.send)
-	p.keys.send, p.keys.epoch = next.send, next.epoch
-	p.pending = next
-	p.anchor(now, h.Timestamp) // [XTMP-TIM-016]
 	p.ackEventually(now)
-	s.out.answered(s.ring, r.mid)
+	for _, q := range s.paths { // [XTMP-RKY-045] [XTMP-RKY-046]
+		if q == nil || q.closed() || s.trying(q) != nil {
+			continue
+		}
+		next := s.epochKeys(q, m.Epoch, &r.root)
+		next.send.Continue(&q.keys.send)
+		q.keys.send, q.keys.epoch = next.send, next.epoch
+		q.pending = next
+		q.anchor(now, h.Timestamp) // [XTMP-TIM-016]
+		q.pingWanted = true
+		if q.kind == UDP { // [XTMP-RKY-047]
+			q.udp.pingNext, q.udp.pingLeft = now.Elapsed+q.pto(), pingsWithoutEnd
+		}
+	}
 	s.ping.last++
-	s.ping.wanted = true
+	s.settle(r.mid, true)
 }
 
 // epochKeys derives the keys of a path in an epoch.
 func (s *Session) epochKeys(p *Path, epoch uint32, root *security.Secret) *pathKeys {
 	own, peer := s.pathSecrets(p, root)
 	if s.role == Client {
-		s.logPathSecrets(epoch, &own, &peer)
+		s.logPathSecrets(p.id, epoch, &own, &peer)
 	} else {
-		s.logPathSecrets(epoch, &peer, &own)
+		s.logPathSecrets(p.id, epoch, &peer, &own)
 	}
 	return &pathKeys{epoch: epoch, send: security.NewSealer(s.suite, &own), recv: security.NewOpener(s.suite, &peer)}
 }
@@ -256,19 +329,55 @@ func (s *Session) pathSecrets(p *Path, root *security.Secret) (own, peer securit
 	return sv, c
 }
 
-// switched notes the first frame of the peer under the next epoch: the old keys
-// of the path go at once, which nothing can miss on a connection. [XTMP-RKY-023] [XTMP-RKY-030]
-func (s *Session) switched(now Now, p *Path) {
-	next := p.pending
-	p.pending = nil
-	p.keys.recv = next.recv
-	if s.role == Server {
-		next.send.Continue(&p.keys.send)
-		p.keys.send, p.keys.epoch = next.send, next.epoch
+// switched notes the first frame of the peer under the next epoch on p: a
+// connection drops its old keys at once, which nothing can miss there.
+// [XTMP-RKY-023] [XTMP-RKY-030] [XTMP-RKY-049]
+func (s *Session) switched(now Now, p *Path, sequence uint64) {
+	epoch := p.pending.epoch
+	if p.kind == UDP {
+		p.keepOld(now, sequence)
 	}
-	s.epoch = next.epoch
+	s.usePending(p)
+	s.confirmEpoch(now, epoch)
+	s.settleSwitch(now)
+}
+
+// confirmEpoch notes that a frame of the peer under an epoch has opened, on a path
+// or under an attach slot.
+func (s *Session) confirmEpoch(now Now, epoch uint32) {
+	r := s.rekey
+	if r == nil || !r.derived || r.confirmed || epoch != r.epoch {
+		return
+	}
+	s.epoch = epoch
 	s.rotation.asking = false
-	s.rekey.confirmed, s.rekey.retireAt = true, now.Elapsed+retireDelay
+	r.confirmed, r.since = true, now.Elapsed
+	s.settleSwitch(now)
 	s.traceState(now, trace.Event{Kind: trace.Rekeyed, Sequence: uint64(s.epoch)})
 	s.event(Event{Kind: EventRekeyed, Token: uint64(s.epoch)})
+}
+
+// settleSwitch notes whether every live path has switched, from which on T_RETIRE
+// counts. [XTMP-RKY-056]
+func (s *Session) settleSwitch(now Now) {
+	r := s.rekey
+	if r == nil || !r.confirmed {
+		return
+	}
+	wait := retireDelay
+	for _, p := range s.paths {
+		if p == nil || p.closed() {
+			continue
+		}
+		if p.live() && p.pending != nil {
+			r.switched = false
+			return
+		}
+		if p.kind == UDP {
+			wait = max(wait, 3*p.pto())
+		}
+	}
+	if !r.switched {
+		r.switched, r.retireAt = true, now.Elapsed+wait
+	}
 }

@@ -85,6 +85,28 @@ func TestRekeyTriggers(t *testing.T) {
 	})
 }
 
+// TestRekeyDuringRekey asks for fresh keys while the last change of keys is not over:
+// the next one begins when it is, and no session is due again at once.
+func TestRekeyDuringRekey(t *testing.T) {
+	for _, server := range []bool{false, true} {
+		p := newPair(t, nil)
+		p.connect()
+		p.established()
+		p.client.Rekey(p.now)
+		p.settle()
+		if server {
+			p.server.Rekey(p.now)
+		} else {
+			p.client.Rekey(p.now)
+		}
+		p.settle()
+		p.pass(3 * time.Second)
+		if c, s := p.client.Epoch(), p.server.Epoch(); c != 2 || s != 2 {
+			t.Errorf("server asks: %v: epochs %d and %d, want 2", server, c, s)
+		}
+	}
+}
+
 // TestRekeyUnanswered has a server that never answers: data flows, memory does
 // not grow, and after T_REKEY the session ends. [XTMP-RKY-031]
 func TestRekeyUnanswered(t *testing.T) {

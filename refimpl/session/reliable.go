@@ -1,5 +1,7 @@
 package session
 
+import "time"
+
 // midSet is the set of complete mids of one direction: everything up to done,
 // and what the bitmap marks above it. Bit i stands for done + 1 + i.
 type midSet struct {
@@ -66,26 +68,33 @@ func (m *midSet) shift() {
 
 // window is the sender's view of its own mids: which of them await an Ack.
 type window struct {
-	last    uint64 // last mid sealed
-	done    uint64 // all up to it are acked
-	ackedTo uint64 // highest sequence acked, plus 1
+	last uint64 // last mid sealed
+	done uint64 // all up to it are acked
 }
 
-// ring is the part of a window that only mids which await an Ack need: for each
-// of done+1 … last, at its place modulo the length, the sequence whose Ack covers
-// it. The length is a power of two.
-type ring []uint64
+// ring is the part of a window that only mids which await an Ack need: each of
+// done+1 … last, at its place modulo the length, which is a power of two.
+type ring []outstanding
 
-func (r ring) at(mid uint64) *uint64 { return &r[mid&uint64(len(r)-1)] }
+// outstanding is a reliable message of this endpoint that was sealed in part at
+// least.
+type outstanding struct {
+	kept  *message // until it is acked; nil where it is never sent again
+	acked bool
+}
 
-// unfinished is the sequence of a mid whose last fragment is not sealed.
-const unfinished = 1<<64 - 1
+func (r ring) at(mid uint64) *outstanding { return &r[mid&uint64(len(r)-1)] }
 
 // room reports whether another mid may be sealed. [XTMP-MSG-013]
 func (w *window) room() bool { return w.last-w.done < midWindow }
 
 // idle reports whether no mid awaits an Ack.
 func (w *window) idle() bool { return w.last == w.done }
+
+// awaits reports whether mid awaits an Ack.
+func (w *window) awaits(r ring, mid uint64) bool {
+	return mid > w.done && mid <= w.last && !r.at(mid).acked
+}
 
 // next takes the next mid.
 func (w *window) next(r *ring) uint64 {
@@ -97,31 +106,61 @@ func (w *window) next(r *ring) uint64 {
 		*r = grown
 	}
 	w.last++
-	*r.at(w.last) = unfinished
+	*r.at(w.last) = outstanding{}
 	return w.last
 }
 
-// ack notes an Ack of everything up to sequence largest.
-func (w *window) ack(r ring, largest uint64) {
-	w.ackedTo = max(w.ackedTo, largest+1)
-	w.advance(r)
-}
-
-// answered notes that a reply to mid has come, which says more than an Ack.
-// [XTMP-MSG-014]
-func (w *window) answered(r ring, mid uint64) {
-	if mid > w.done {
-		*r.at(mid) = 0
-		w.ackedTo = max(w.ackedTo, 1)
-		w.advance(r)
-	}
-}
-
-func (w *window) advance(r ring) {
-	for w.done < w.last && *r.at(w.done + 1) < w.ackedTo {
+// settle notes that mid, which awaits an Ack, needs none any more, and returns
+// the message that was kept for it.
+func (w *window) settle(r ring, mid uint64) *message {
+	o := r.at(mid)
+	m := o.kept
+	*o = outstanding{acked: true}
+	for w.done < w.last && r.at(w.done+1).acked {
 		w.done++
 	}
+	return m
 }
 
 // ringLeast is the least size of a ring.
 const ringLeast = 16
+
+// departed is a reliable message whose last frame went out on a connection.
+type departed struct {
+	sequence uint64 // of that frame
+	mid      uint64
+	fragID   uint32 // of the sending, 0 if it was not cut
+	at       time.Duration
+}
+
+// flight is what went out on one connection and awaits its Ack, oldest first.
+type flight struct {
+	ring []departed // its length is a power of two
+	head int        // index of the oldest
+	len  int
+}
+
+func (f *flight) push(d departed) {
+	if f.len == len(f.ring) {
+		grown := make([]departed, max(2*f.len, ringLeast))
+		for i := range f.len {
+			grown[i] = f.ring[(f.head+i)&(len(f.ring)-1)]
+		}
+		f.ring, f.head = grown, 0
+	}
+	f.ring[(f.head+f.len)&(len(f.ring)-1)] = d
+	f.len++
+}
+
+// oldest returns the oldest, nil if there is none.
+func (f *flight) oldest() *departed {
+	if f.len == 0 {
+		return nil
+	}
+	return &f.ring[f.head]
+}
+
+func (f *flight) pop() {
+	f.head = (f.head + 1) & (len(f.ring) - 1)
+	f.len--
+}

@@ -16,9 +16,14 @@ import (
 
 // work is what a session needs only while it works.
 type work struct {
-	priority, ordinary queue // of messages that wait to be sealed
-	queued             int   // bytes of their bodies that are not sealed
-	blocked            bool  // a push was refused
+	waiting  lane          // messages for which there is no path
+	queued   int           // bytes of the bodies of messages in lanes that are not sealed
+	kept     int           // bytes of the bodies of reliable messages that were sealed and are not acked
+	blocked  bool          // a push was refused
+	latest   time.Duration // the last reading of the clock
+	stranded bool          // a kept message may be on a path that is suspect or closed
+
+	rerouted map[uint64]PathID // server: where the newest copy of an unanswered request came, if not where the first did
 
 	partials []*partial // incomplete messages, at most four; nil if none
 	held     []request  // delivered later, once replies have gone; nil if none
@@ -31,6 +36,8 @@ type work struct {
 	retained     int // server: bytes that the application, or the session, keeps
 
 	handshake    *handshake // until established
+	knock        []byte     // server: a first frame that is sealed, for another session
+	behind       []byte     // what came with it
 	delayed      *delayed   // server: a first frame that waits for its turn, and when it came
 	rekey        *rekey     // under way, else nil
 	askRekey     bool       // server: REKEY_REQUEST goes out
@@ -53,6 +60,9 @@ func (s *Session) Rest() bool {
 		}
 		p.keys.send.Drop()
 		p.keys.recv.Drop()
+		if p.kind == UDP {
+			p.udp.rest(s.cfg.Buffers)
+		}
 		s.cfg.Buffers.releasePath(p.pathWork)
 		p.pathWork = nil
 	}
@@ -74,14 +84,15 @@ func (s *Session) pends() bool {
 	switch {
 	case s.state == Idle: // it was never opened
 		return false
-	case s.state != Established || s.rekey != nil || s.askRekey || s.ping.wanted || s.exercise != 0 || s.blocked:
+	case s.state != Established || s.rekey != nil || s.askRekey || s.exercise != 0 || s.blocked:
 		return true
 	case !s.quiet() || len(s.events) > 0 || len(s.held) > 0 || s.retained != 0:
 		return true
 	}
 	for _, p := range s.paths {
-		if p != nil && (p.state >= PathDrain || len(p.raw) > 0 || p.split.Pending() > 0 || p.ackCount > 0 ||
-			p.answerLen != [2]uint8{} || p.pending != nil) {
+		if p != nil && (p.state >= PathDrain || len(p.raw) > 0 || p.incomplete() || p.ackCount > 0 ||
+			p.answerLen != [2]uint8{} || p.pingWanted || p.pending != nil || p.attached && p.state == PathOpen ||
+			p.switchBy != 0 || p.kind == UDP && p.udp.pends(s.latest)) {
 			return true
 		}
 	}
@@ -99,6 +110,9 @@ func (s *Session) rise() {
 			continue
 		}
 		p.pathWork = s.cfg.Buffers.pathWork()
+		if p.kind == UDP {
+			p.udp.rise(s.cfg.Buffers)
+		}
 		own, peer := s.pathSecrets(p, &s.root)
 		p.keys.send.Wake(s.suite, &own)
 		p.keys.recv.Wake(s.suite, &peer)

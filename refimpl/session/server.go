@@ -2,8 +2,6 @@ package session
 
 import (
 	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"time"
 
@@ -11,43 +9,80 @@ import (
 	"github.com/bpci/xtmp/refimpl/wire"
 )
 
-// receiveClientHello answers a ClientHello with ServerHello and ServerFlight,
-// or refuses it. Refusals come in the order form, version, suite, capacity,
-// arithmetic. [XTMP-HSK-079]
+// receiveClientHello answers the ClientHello of a connection with ServerHello and
+// ServerFlight, or refuses it.
 func (s *Session) receiveClientHello(now Now, p *Path, payload []byte) {
 	var env wire.Envelope
-	var hello wire.ClientHello
 	body, err := wire.ParseStreamEnvelope(payload, &env)
 	if err == nil && env.HSType != wire.HSClientHello {
 		err = errHandshakeType
-	}
-	if err == nil {
-		err = hello.Parse(body)
 	}
 	if err != nil {
 		s.refuseHello(now, p, wire.Malformed, err.Error(), 0)
 		return
 	}
-	if hello.MinVersion > wire.Version || hello.MaxVersion < wire.Version || hello.MinVersion > hello.MaxVersion {
-		s.refuseHello(now, p, wire.VersionUnsupported, "this server speaks version 1", 0)
+	arrived := now
+	if s.delayed != nil {
+		arrived = s.delayed.arrived
+	}
+	a, refused := s.answerHello(now, arrived, env.HandshakeID, body)
+	if refused != nil {
+		s.refuseHello(now, p, refused.Code, refused.Text, 0)
 		return
+	}
+	env.HSType = wire.HSServerHello
+	p.raw = wire.AppendClear(p.raw, wire.TypeHandshakeAck, s.id, now.Wall,
+		append(env.AppendStream(nil, len(a.hello)), a.hello...))
+	env.HSType = wire.HSServerFlight
+	if p.raw, err = s.sealHandshake(now, p.raw, &s.handshake.send, wire.TypeHandshakeAck, env, a.flight); err != nil {
+		s.refuseHello(now, p, wire.ServerBusy, "", 0)
+		return
+	}
+	s.becomeHalf(now, p, &a)
+}
+
+// answer is what a server says to a ClientHello, before it is framed.
+type answer struct {
+	hello, flight []byte // bodies of ServerHello and ServerFlight
+	th3           security.Digest
+}
+
+// answerHello judges the body of a ClientHello and computes the answer, or says
+// why there is none. Refusals come in the order form, version, suite, capacity,
+// arithmetic. [XTMP-HSK-079]
+func (s *Session) answerHello(now, arrived Now, handshakeID uint64, body []byte) (a answer, refused *Error) {
+	refuse := func(code wire.Code, text string) (answer, *Error) {
+		return answer{}, &Error{Code: code, Scope: wire.ScopePath, Text: text}
+	}
+	var hello wire.ClientHello
+	if err := hello.Parse(body); err != nil {
+		return refuse(wire.Malformed, err.Error())
+	}
+	if hello.MinVersion > wire.Version || hello.MaxVersion < wire.Version || hello.MinVersion > hello.MaxVersion {
+		return refuse(wire.VersionUnsupported, "this server speaks version 1")
 	}
 	identity, suite, ok := s.choose(&hello)
 	if !ok {
-		s.refuseHello(now, p, wire.NoCommonSuite, "", 0)
-		return
+		return refuse(wire.NoCommonSuite, "")
 	}
 	if !s.cfg.Server.Admission.Admit(s.source) {
-		s.refuseHello(now, p, wire.ServerBusy, "too many sessions or handshakes", 0)
-		return
+		return refuse(wire.ServerBusy, "too many sessions or handshakes")
 	}
-	if err := s.answerHello(now, p, &env, &hello, body, identity, suite); err != nil {
-		code := wire.HandshakeFailed
-		if !errors.Is(err, security.ErrKeyShare) {
-			code = wire.ServerBusy // our own fault: entropy
-		}
-		s.refuseHello(now, p, code, "", 0)
+	k, err := s.agree(now, &hello, body, suite, &a)
+	switch {
+	case errors.Is(err, security.ErrKeyShare):
+		return refuse(wire.HandshakeFailed, "")
+	case err != nil: // our own fault: entropy
+		return refuse(wire.ServerBusy, "")
 	}
+	k.id = handshakeID
+	k.hear(arrived, hello.ClientTime)
+	s.handshake = k
+	a.flight = s.buildFlight(k, identity, hello.Flags&wire.HelloWantKey != 0)
+	a.th3 = k.transcript.Sum()
+	k.finish = k.secrets.ClientFinished(a.th3)
+	s.peerInflates = s.cfg.Compression && hello.Flags&wire.HelloDeflate != 0
+	return a, nil
 }
 
 // choose picks identity and suite: of the identities that match a hint, or of
@@ -91,59 +126,43 @@ func (s *Session) serves(id *security.Identity, hello *wire.ClientHello) (wire.S
 	return 0, false
 }
 
-// answerHello computes the whole server side of the handshake.
-func (s *Session) answerHello(now Now, p *Path, env *wire.Envelope, hello *wire.ClientHello, body []byte,
-	identity *security.Identity, suite wire.Suite,
-) error {
-	answer := wire.ServerHello{Version: wire.Version, Suite: suite, ServerTime: now.Wall}
-	if err := s.draw(answer.Random[:]); err != nil {
-		return err
+// agree makes the body of ServerHello and derives the handshake secrets; the
+// session has its id and suite from here on.
+func (s *Session) agree(now Now, hello *wire.ClientHello, body []byte, suite wire.Suite, a *answer) (*handshake, error) {
+	m := wire.ServerHello{Version: wire.Version, Suite: suite, ServerTime: now.Wall}
+	if err := s.draw(m.Random[:]); err != nil {
+		return nil, err
 	}
 	ss, share, err := security.AnswerShare(s.cfg.Entropy, s.cfg.Server.Encapsulate, &hello.KeyShare)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	answer.KeyShare = share
-	answer.SessionID = s.cfg.Server.NewSessionID()
-	s.id, s.suite = answer.SessionID, suite
+	m.KeyShare = share
+	m.SessionID = s.cfg.Server.NewSessionID()
+	s.id, s.suite = m.SessionID, suite
 	s.wallZero = now.Wall - micros(now.Elapsed)
-
-	k := &handshake{id: env.HandshakeID, transcript: security.NewTranscript(), keyed: true}
+	a.hello = m.Append(nil)
+	k := &handshake{transcript: security.NewTranscript(), keyed: true, sessionID: s.id, suite: suite}
 	k.transcript.Add(byte(wire.HSClientHello), body)
-	answerBody := answer.Append(nil)
-	k.transcript.Add(byte(wire.HSServerHello), answerBody)
+	k.transcript.Add(byte(wire.HSServerHello), a.hello)
 	k.secrets = security.NewHandshake(ss, k.transcript.Sum())
 	clear(ss[:])
-	s.peerInflates = s.cfg.Compression && hello.Flags&wire.HelloDeflate != 0
+	k.send = security.NewSealer(suite, &k.secrets.Server)
 	k.recv = security.NewOpener(suite, &k.secrets.Client)
-	arrived := now
-	if s.delayed != nil {
-		arrived = s.delayed.arrived
-	}
-	k.skew = int64(hello.ClientTime - arrived.Wall) // [XTMP-TIM-010]
-	s.handshake = k
+	return k, nil
+}
 
-	env.HSType = wire.HSServerHello
-	p.raw = wire.AppendClear(p.raw, wire.TypeHandshakeAck, s.id, now.Wall,
-		append(env.AppendStream(nil, len(answerBody)), answerBody...))
-	env.HSType = wire.HSServerFlight
-	send := security.NewSealer(suite, &k.secrets.Server)
-	flight := s.buildFlight(k, identity, hello.Flags&wire.HelloWantKey != 0)
-	if p.raw, err = s.sealHandshake(now, p.raw, &send, wire.TypeHandshakeAck, *env, flight); err != nil {
-		return err
-	}
-	th3 := k.transcript.Sum()
-	k.finish = k.secrets.ClientFinished(th3)
-	s.establishKeys(p, th3)
-	p.anchor(arrived, hello.ClientTime)
+// becomeHalf awaits ClientFinish: the answer to ClientHello is framed.
+func (s *Session) becomeHalf(now Now, p *Path, a *answer) {
+	s.handshake.send = security.Sealer{}
+	s.establishKeys(p, a.th3)
 	s.setState(now, Half)
-	return nil
 }
 
 // buildFlight appends ServerIdentity, ServerSignature and ServerFinished, and
 // takes each into the transcript.
 func (s *Session) buildFlight(k *handshake, id *security.Identity, withKey bool) []byte {
-	m := wire.ServerIdentity{Kind: id.Kind(), Fingerprint: id.Fingerprint(), Params: s.params()}
+	m := wire.ServerIdentity{Kind: id.Kind(), Fingerprint: id.Fingerprint(), Params: s.params(), Endpoints: s.cfg.endpoints()}
 	if withKey {
 		m.Key = id.Key()
 	}
@@ -157,34 +176,46 @@ func (s *Session) buildFlight(k *handshake, id *security.Identity, withKey bool)
 	return add(flight, wire.FlightFinished, finished[:])
 }
 
-// params is what this server announces. Attach is not accepted, so a session
-// ends with its connection.
+// params is what this server announces.
 func (s *Session) params() wire.Params {
-	mac := hmac.New(sha256.New, s.cfg.Server.ResetKey[:])
-	mac.Write(binary.BigEndian.AppendUint64([]byte("XTMP/1 reset"), s.id))
 	var policy uint16
 	if s.cfg.Compression {
 		policy |= wire.PolicyDeflate
+	}
+	if s.cfg.Server.AttachTCP {
+		policy |= wire.PolicyAttachTCP
+	}
+	if s.cfg.Server.AttachUDP {
+		policy |= wire.PolicyAttachUDP
 	}
 	return wire.Params{
 		MaxPayload:      s.cfg.Server.MaxPayload,
 		IdleTimeoutMS:   uint32(s.cfg.ConnectionTimeout / time.Millisecond),
 		KeyRotationS:    uint32(s.cfg.KeyRotationInterval / time.Second),
-		MaxDatagram:     1200,
+		MaxDatagram:     datagramDefault,
 		ReassemblyBytes: 262144,
 		MaxInflight:     s.cfg.Server.MaxInflight,
-		ResetToken:      [16]byte(mac.Sum(nil)),
+		ResetToken:      security.NewResetKey(s.cfg.Server.ResetKey).Token(s.id),
 		Policy:          policy,
 	}
 }
 
 // receiveFinish verifies ClientFinish. A bad one gets no answer. [XTMP-HSK-049]
 func (s *Session) receiveFinish(now Now, p *Path, body []byte) {
-	k := s.handshake
-	if !hmac.Equal(body, k.finish[:]) {
+	if !s.handshake.finishes(body) {
 		s.pathLost(now, p, ErrHandshake)
 		return
 	}
+	s.finishHandshake(now, p)
+}
+
+// finishes reports whether the body of a ClientFinish is the one that is expected.
+// [XTMP-HSK-050]
+func (k *handshake) finishes(body []byte) bool { return hmac.Equal(body, k.finish[:]) }
+
+// finishHandshake establishes the session: ClientFinish has verified.
+func (s *Session) finishHandshake(now Now, p *Path) {
+	k := s.handshake
 	if k.skewed() { // the first path frame, and the last [XTMP-HSK-057]
 		p.raw = s.appendErrorFrame(now, p, p.raw, &wire.Error{
 			Code: wire.ClockSkew, Scope: wire.ScopeSession, RefSequence: wire.NoSequence,
@@ -196,16 +227,23 @@ func (s *Session) receiveFinish(now Now, p *Path, body []byte) {
 	}
 	env := wire.Envelope{HSType: wire.HSHandshakeDone, HandshakeID: k.id}
 	done := wire.HandshakeDone{ServerTime: s.stamp(now)}
+	if s.cfg.Server.AddressToken != nil { // [XTMP-TOK-015]
+		done.AddressToken = s.cfg.Server.AddressToken(now.Elapsed, s.source)
+	}
 	s.handshake = nil
 	s.endsAt = now.Elapsed + ageFactor*min(s.cfg.KeyRotationInterval, rotationMax)
 	s.cfg.Server.Admission.Settle(s.source)
 	s.settled = true
+	s.attachTCP, s.attachUDP = s.cfg.Server.AttachTCP, s.cfg.Server.AttachUDP
+	p.state = PathLive
 	s.setState(now, Established)
 	// HandshakeDone is sequence 0 and mid 1. [XTMP-HSK-053] [XTMP-HSK-054]
-	pro := wire.Prologue{Mid: s.out.next(&s.ring)}
-	*s.ring.at(pro.Mid) = 0
-	p.raw = s.seal(now, p, p.raw, wire.TypeHandshakeAck, wire.FlagRequiresAck, &pro,
-		done.Append(env.AppendStream(nil, wire.HandshakeDoneSize)))
+	m := s.cfg.Buffers.message()
+	m.typ, m.flags = wire.TypeHandshakeAck, wire.FlagRequiresAck
+	m.fill(s.cfg.Buffers, env.AppendStream(nil, wire.HandshakeDoneSize), done.Append(nil), nil)
+	s.queued += m.size
+	m.path, m.queued = p.id, true
+	p.lane.priority.push(m) // ahead of all, PRIORITY or not
 	s.event(Event{Kind: EventEstablished})
 }
 

@@ -9,8 +9,12 @@ import (
 	"github.com/bpci/xtmp/refimpl/wire"
 )
 
-// PathID names a path of one session: its index.
+// PathID names a path of one session: its index. It is used again once the path
+// is Lost.
 type PathID uint8
+
+// noPath stands for a path where there is none.
+const noPath PathID = 0xFF
 
 // Session is one session. It has one owner, who calls its methods one at a
 // time.
@@ -19,13 +23,16 @@ type Session struct {
 	role    Role
 	state   State
 	suite   wire.Suite
-	current PathID // path on which messages are sent by default
+	current PathID // path on which messages are sent by default, noPath while every path is closed
 
 	settled      bool // server: Admission counts an established session
+	parked       bool // server: without a path, and Admission knows
 	peerInflates bool // the peer announced that it accepts DEFLATE
 
+	attachTCP, attachUDP bool // what the server accepts; either makes the session attachable
+
 	id    uint64
-	paths [MaxPaths]*Path
+	paths [pathSlots]*Path
 
 	// Owner is the caller's name for the session; the session does not use it.
 	Owner uint32
@@ -55,6 +62,11 @@ type Session struct {
 	*work        // nil while the session rests
 	calls *calls // client, else nil
 
+	forged uint64  // frames on UDP that did not open
+	attach *attach // what Attach needs, nil before the first
+
+	pathlessSince time.Duration // since when every path is closed
+
 	ping      pinger
 	exercised time.Duration // when the last exercising frame went out, 0 for never
 }
@@ -62,16 +74,28 @@ type Session struct {
 // NewServer returns a session that awaits a ClientHello on its first path.
 // cfg has been validated for role Server. source is the peer's address.
 func NewServer(cfg *Config, now Now, source netip.Addr) *Session {
+	cfg.Server.Admission.Enter(source)
+	return newServer(cfg, now, source)
+}
+
+// newServer returns a session that counts as half-open already.
+func newServer(cfg *Config, now Now, source netip.Addr) *Session {
 	s := cfg.Buffers.sessions.Take()
 	*s = Session{
 		cfg: cfg, role: Server, state: Start, source: source,
 		idleTimeout: cfg.ConnectionTimeout,
 	}
-	cfg.Server.Admission.Enter(source)
 	s.work = cfg.Buffers.work()
-	s.paths[0] = cfg.Buffers.paths.Take()
-	s.paths[0].begin(cfg.Buffers, now)
+	s.openPath(now, 0)
 	return s
+}
+
+// openPath makes a path in an empty slot.
+func (s *Session) openPath(now Now, id PathID) *Path {
+	p := s.cfg.Buffers.paths.Take()
+	p.begin(s.cfg.Buffers, now, id)
+	s.paths[id] = p
+	return p
 }
 
 // Recycle gives the memory of a server's session to the next one. Nobody may hold
@@ -125,10 +149,10 @@ type Fate uint8
 const (
 	Keep  Fate = iota // go on
 	Drain             // end the sending direction, go on reading until Shut
-	Shut              // close now
+	Shut              // close now; for UDP: forget the path
 )
 
-// Fate returns the fate of path p.
+// Fate returns the fate of path p. The caller answers Shut by Lost.
 func (s *Session) Fate(p PathID) Fate {
 	switch s.paths[p].state {
 	case PathDrain:
@@ -140,25 +164,72 @@ func (s *Session) Fate(p PathID) Fate {
 	}
 }
 
-// Lost says that the connection of path p ended: end of stream or an error.
-func (s *Session) Lost(now Now, p PathID) {
-	s.rise()
-	if s.state == Hello {
-		s.pathLost(now, s.paths[p], ErrRefused)
-		return
+// Paths returns the paths that the session has, a bit each.
+func (s *Session) Paths() (ids uint8) {
+	for id, p := range s.paths {
+		if p != nil {
+			ids |= 1 << id
+		}
 	}
-	s.pathLost(now, s.paths[p], ErrTruncated)
+	return ids
 }
 
-// pathLost shuts a path. A session has no other path so far, and without
-// Attach it ends with its connection.
+// Standing is what a path is to its session.
+type Standing struct {
+	Current bool // messages go there by default
+	Standby bool // it was attached to stand by, and the session has not moved to it
+	Live    bool // the peer is heard on it
+}
+
+// Standing returns what path p, which has not been Lost, is to the session.
+func (s *Session) Standing(p PathID) Standing {
+	return Standing{Current: p == s.current, Standby: s.paths[p].standby, Live: s.paths[p].live()}
+}
+
+// Kind returns what carries path p.
+func (s *Session) Kind(p PathID) Transport { return s.paths[p].kind }
+
+// Cut says that path id carries nothing any more. Its fate is Shut until Lost.
+func (s *Session) Cut(now Now, id PathID) {
+	s.rise()
+	if s.state == Hello {
+		s.pathLost(now, s.paths[id], ErrRefused)
+		return
+	}
+	s.pathLost(now, s.paths[id], ErrTruncated)
+}
+
+// Lost says that the connection of path id ended: end of stream, an error, or
+// closed by its owner. The id is free afterwards, unless the session is over.
+func (s *Session) Lost(now Now, id PathID) {
+	s.Cut(now, id)
+	p := s.paths[id]
+	if s.state == Closed || p.state != PathShut {
+		return
+	}
+	s.hold()
+	s.paths[id] = nil
+	s.cfg.Buffers.releasePath(p.pathWork)
+	s.cfg.Buffers.paths.Give(p)
+}
+
+// pathLost shuts a path. A session that cannot outlive it ends with it.
 func (s *Session) pathLost(now Now, p *Path, why error) {
 	if p.state == PathShut {
 		return
 	}
+	if s.trying(p) != nil && s.open() {
+		s.abandon(now, p)
+		return
+	}
+	ended := p.closed() // it was left when its final frame was sealed
 	p.shut()
-	s.traceState(now, trace.Event{Kind: trace.PathClosed, Reason: why.Error()})
-	s.end(now, why)
+	s.traceState(now, trace.Event{Kind: trace.PathClosed, Path: uint8(p.id), Reason: why.Error()})
+	if !ended {
+		s.leave(now, p, why)
+	} else if !s.open() {
+		s.end(now, why)
+	}
 }
 
 // end makes the session Closed for a reason and erases it.
@@ -184,8 +255,10 @@ func (s *Session) end(now Now, why error) {
 			p.erase()
 		}
 	}
+	s.attach.erase()
 	if s.role == Server { // [XTMP-LIM-010]
 		s.hold()
+		s.unpark()
 		s.cfg.Server.Admission.Leave(s.source, s.settled)
 	}
 }
@@ -199,21 +272,44 @@ func (s *Session) eraseMessages(now Now) {
 	if s.retained != 0 {
 		s.cfg.Server.Admission.Retain(s.source, -s.retained)
 	}
-	for _, q := range []*queue{&s.priority, &s.ordinary} {
-		for m := q.head; m != nil; m = q.head {
-			q.pop()
-			s.notSent(now, m)
-			s.cfg.Buffers.release(m)
+	for mid := s.out.done + 1; mid <= s.out.last; mid++ {
+		if m := s.ring.at(mid).kept; m != nil {
+			m.kept = false
+			s.drop(m)
+		}
+	}
+	if s.calls != nil {
+		for _, call := range s.calls.unanswered { //xtmp:unordered only gives memory back
+			if m := call.request; m != nil {
+				m.called = false
+				s.drop(m)
+			}
+		}
+	}
+	s.eraseLane(now, &s.waiting)
+	for _, p := range s.paths {
+		if p != nil && p.pathWork != nil {
+			s.eraseLane(now, &p.lane)
 		}
 	}
 	s.out, s.in = outgoing{}, midSet{}
-	s.partials, s.held, s.queued, s.ring = nil, nil, 0, nil
-	s.requests, s.requestBytes, s.retained = 0, 0, 0
+	s.partials, s.held, s.queued, s.kept, s.ring = nil, nil, 0, 0, nil
+	s.requests, s.requestBytes, s.retained, s.rerouted = 0, 0, 0, nil
 	if s.calls != nil {
 		s.calls.unanswered = nil
 	}
 	if s.cfg.Application != nil {
 		s.cfg.Application.Ended(s)
+	}
+}
+
+func (s *Session) eraseLane(now Now, l *lane) {
+	for _, q := range [...]*queue{&l.priority, &l.ordinary} {
+		for m := q.head; m != nil; m = q.head {
+			q.pop()
+			s.notSent(now, m)
+			s.cfg.Buffers.release(m)
+		}
 	}
 }
 

@@ -62,6 +62,51 @@ func TestPing(t *testing.T) {
 	}
 }
 
+// A PING right behind ClientFinish is answered behind HandshakeDone. [XTMP-HSK-053]
+func TestHandshakeDoneIsFirst(t *testing.T) {
+	p := newPair(t, nil)
+	p.open()
+	for p.client.State() != Established {
+		p.write('c', p.client, &p.toServer)
+		p.deliver(p.server, &p.toServer)
+		p.write('s', p.server, &p.toClient)
+		p.deliver(p.client, &p.toClient)
+	}
+	if _, ok := p.client.Ping(); !ok {
+		t.Fatal("no PING")
+	}
+	p.settle()
+	p.established()
+}
+
+// A client learns where further paths go, and takes no list that is wrong.
+// [XTMP-PTH-056] [XTMP-PTH-060]
+func TestEndpoints(t *testing.T) {
+	all := []wire.AttachEndpoint{{Kind: wire.PathStream, Port: 1, Host: "a.example"}, {Kind: 7, Port: 2, Host: "b.example"}}
+	p := newPair(t, func(p *pair) { p.serverCfg.Server.Endpoints = all })
+	p.connect()
+	p.established()
+	for _, e := range p.events[p.client] {
+		if e.Kind == EventEstablished && !slices.Equal(e.Endpoints, all) {
+			t.Errorf("the client learns %v", e.Endpoints)
+		}
+	}
+	p = newPair(t, func(p *pair) {
+		p.serverCfg.Server.Endpoints = []wire.AttachEndpoint{{Kind: wire.PathStream, Host: "a.example"}}
+	})
+	p.connect()
+	if !errors.Is(p.client.Err(), ErrHandshake) {
+		t.Errorf("a list without port: %v", p.client.Err())
+	}
+	_, err := Config{Entropy: deterministic(1), Server: ServerConfig{
+		Identities: p.serverCfg.Server.Identities, Encapsulate: p.serverCfg.Server.Encapsulate, Admission: p.admission,
+		NewSessionID: p.serverCfg.Server.NewSessionID, Endpoints: slices.Repeat(all, 100),
+	}}.Validate(Server)
+	if err == nil {
+		t.Error("a list of any length is accepted")
+	}
+}
+
 func TestClose(t *testing.T) {
 	for _, who := range []string{"client", "server"} {
 		p := newPair(t, nil)

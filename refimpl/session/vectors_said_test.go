@@ -45,9 +45,9 @@ func (u *subject) keyOf(f said) string {
 	}
 }
 
-// last is the header of the frame that is judged.
+// last is the header of the frame that is judged, as far as it goes.
 func (u *subject) last() (h wire.Header) {
-	h.Decode(u.v.Last().Frame)
+	h.Decode(append(bytes.Clone(u.v.Last().Frame), make([]byte, wire.Overhead)...))
 	return h
 }
 
@@ -112,7 +112,7 @@ func (u *subject) requested() uint64 {
 var handshakes = map[wire.HSType]string{
 	wire.HSClientHello: "ClientHello", wire.HSServerHello: "ServerHello", wire.HSServerFlight: "ServerFlight",
 	wire.HSClientFinish: "ClientFinish", wire.HSHandshakeDone: "HandshakeDone",
-	wire.HSRekeyInit: "RekeyInit", wire.HSRekeyResp: "RekeyResp",
+	wire.HSAttachAck: "AttachAck", wire.HSRekeyInit: "RekeyInit", wire.HSRekeyResp: "RekeyResp",
 }
 
 // heartbeats are the names of Heartbeats.
@@ -132,11 +132,17 @@ func (u *subject) named(h *wire.Header, pro *wire.Prologue, body []byte, key str
 		var env wire.Envelope
 		f.body, err = wire.ParseStreamEnvelope(body, &env)
 		f.name = handshakes[env.HSType]
+		if env.HSType == wire.HSAttachAck && f.body[0] != 0 {
+			f.name += " " + wire.Code(f.body[0]).String()
+		}
 	case wire.TypeHeartbeat:
 		var kind wire.HeartbeatKind
 		kind, f.body, err = wire.ParseHeartbeat(body)
 		f.name = heartbeats[kind]
 	case wire.TypeAck:
+		if u.s.paths[0].kind == UDP {
+			break
+		}
 		var largest uint64
 		if largest, err = wire.ParseStreamAck(body); largest != u.s.paths[0].received-1 {
 			err = fmt.Errorf("Ack of %d, want %d", largest, u.s.paths[0].received-1)

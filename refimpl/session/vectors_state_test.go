@@ -41,7 +41,7 @@ func newSubject(t *testing.T, v vectors.Vector) *subject {
 		u.s = NewServer(&cfg, u.now, netip.MustParseAddr("127.0.0.1"))
 	} else {
 		u.s = NewClient(&cfg)
-		u.s.paths[0] = newPath(cfg.Buffers, u.now)
+		u.s.openPath(u.now, 0)
 	}
 	u.s.wallZero = u.now.Wall - micros(u.now.Elapsed)
 	u.enter()
@@ -226,7 +226,7 @@ func (u *subject) establish() {
 	} else {
 		p.handshaken = true
 	}
-	if v.GivenValue("last_sent") != nil {
+	if v.GivenValue("last_sent") != nil && v.Kind != vectors.KindDatagram {
 		for p.keys.send.Next() <= number(v, "last_sent") {
 			s.seal(u.now, p, nil, wire.TypeHeartbeat, 0, nil, []byte{1})
 		}
@@ -237,6 +237,9 @@ func (u *subject) establish() {
 	u.incomplete()
 	u.request()
 	u.rekey()
+	if v.Kind == vectors.KindDatagram {
+		u.onDatagrams()
+	}
 }
 
 // incomplete gives the session incomplete messages, whose mids and frag_ids are
@@ -246,7 +249,7 @@ func (u *subject) incomplete() {
 		u.s.partials = append(u.s.partials, &partial{
 			typ: wire.TypeProbe, flags: wire.FlagEncrypted | wire.FlagRequiresAck | wire.FlagFragment,
 			mid: 1000 + i, fragID: uint32(1000 + i), count: 2, size: fragmentLeast, next: 1, joined: make([]byte, fragmentLeast),
-			arrived: u.now.Elapsed,
+			arrived: u.now.Elapsed, on: 1,
 		})
 	}
 }
@@ -260,10 +263,9 @@ func (u *subject) request() {
 	}
 	s.out.done, s.out.last = mid-1, mid-1
 	s.out.next(&s.ring)
-	*s.ring.at(mid) = 0
 	if t := wire.MessageType(number(u.v, "sent_type")); t != wire.TypeHandshake {
 		s.calls.unanswered = map[uint64]pending{mid: {typ: t}}
-		s.calls.probe = probe{since: u.now.Elapsed, interval: probeSilence}
+		s.calls.since = u.now.Elapsed
 		return
 	}
 	s.calls.rekeys = []uint64{mid}
@@ -277,20 +279,23 @@ func (u *subject) rekey() {
 	}
 	if v.GivenValue("rekey_age") != nil { // it still holds the root before
 		s.rotation.rekeyed, s.rotation.last = true, u.now.Elapsed-time.Duration(number(v, "rekey_age"))*time.Microsecond
-		s.rekey = &rekey{root: s.root, derived: true, confirmed: true, retireAt: u.now.Elapsed + retireDelay}
+		s.rekey = &rekey{
+			epoch: s.epoch, root: s.root, derived: true, confirmed: true, switched: true,
+			since: u.now.Elapsed, retireAt: u.now.Elapsed + retireDelay,
+		}
 		s.root = security.Secret{0xee}
 	}
 	epoch := uint32(number(v, "rekey_epoch"))
 	if epoch == 0 {
 		return
 	}
-	s.rekey = &rekey{began: u.now.Elapsed, derived: true}
+	s.rekey = &rekey{epoch: epoch, began: u.now.Elapsed, derived: true}
 	s.rotation.rekeyed, s.rotation.last = true, u.now.Elapsed-time.Minute
 	if v.Receiver == "client" {
 		share := u.share("rekey_client_x25519", "rekey_client_mlkem_seed")
 		init := wire.Rekey{Epoch: epoch, Share: share.Public()}
 		*s.rekey = rekey{
-			began: u.now.Elapsed, share: share, id: binary.BigEndian.Uint64(v.GivenValue("rekey_handshake_id")),
+			epoch: epoch, began: u.now.Elapsed, share: share, id: binary.BigEndian.Uint64(v.GivenValue("rekey_handshake_id")),
 			init: init.Append(nil), mid: number(v, "sent_mid"),
 		}
 		return

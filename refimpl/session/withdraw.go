@@ -6,10 +6,13 @@ func (s *Session) Queued() (messages, bytes int) {
 	if s.resting() {
 		return 0, 0
 	}
-	if s.work == nil { // it rests
-		return 0, 0
+	messages = s.waiting.len()
+	for _, p := range s.paths {
+		if p != nil {
+			messages += p.lane.len()
+		}
 	}
-	return s.priority.len + s.ordinary.len, s.queued
+	return messages, s.queued
 }
 
 // Withdraw takes back a request of which nothing is sealed, by its Owner. It
@@ -19,7 +22,19 @@ func (s *Session) Withdraw(owner any) bool {
 	if s.resting() {
 		return false
 	}
-	return s.work != nil && (s.withdraw(&s.priority, owner) || s.withdraw(&s.ordinary, owner))
+	if s.withdrawFrom(&s.waiting, owner) {
+		return true
+	}
+	for _, p := range s.paths {
+		if p != nil && s.withdrawFrom(&p.lane, owner) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Session) withdrawFrom(l *lane, owner any) bool {
+	return s.withdraw(&l.priority, owner) || s.withdraw(&l.ordinary, owner)
 }
 
 func (s *Session) withdraw(q *queue, owner any) bool {
@@ -45,7 +60,7 @@ func (s *Session) withdraw(q *queue, owner any) bool {
 }
 
 // unsent reports whether a message is a client's request of which nothing is sealed.
-func (m *message) unsent() bool { return m.owner != nil && m.index == 0 }
+func (m *message) unsent() bool { return m.owner != nil && m.mid == 0 && m.index == 0 }
 
 // notSent tells the application of a request that the end of the session found
 // in a queue.

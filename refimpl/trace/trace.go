@@ -23,7 +23,11 @@ const (
 	FrameSent
 	StateChanged // State is the new state
 	PathClosed
-	Rekeyed // both ends have the keys of epoch Sequence
+	Rekeyed  // both ends have the keys of epoch Sequence
+	Moved    // Path is the current path
+	Pathless // every path is closed, the last one for Reason
+
+	FrameDropped // a frame was forgotten at Step, for Reason: nothing but counters has changed
 )
 
 // String returns the name of the kind, in the manner of qlog.
@@ -41,6 +45,12 @@ func (k Kind) String() string {
 		return "path_closed"
 	case Rekeyed:
 		return "key_updated"
+	case Moved:
+		return "path_changed"
+	case Pathless:
+		return "pathless"
+	case FrameDropped:
+		return "frame_dropped"
 	default:
 		return fmt.Sprintf("kind %d", uint8(k))
 	}
@@ -50,7 +60,7 @@ func (k Kind) String() string {
 type Event struct {
 	Elapsed   time.Duration // the observer's monotonic time
 	Kind      Kind
-	Step      uint8 // of the order of checks, in FrameRefused
+	Step      uint8 // of the order of checks, in FrameRefused and FrameDropped
 	Type      uint8 // message_type
 	Path      uint8
 	Flags     uint16
@@ -58,7 +68,7 @@ type Event struct {
 	Sequence  uint64 // of a frame; in Rekeyed the epoch
 	Size      int    // whole frame, bytes
 	State     string // in StateChanged
-	Reason    string // in FrameRefused and PathClosed
+	Reason    string // in FrameRefused, FrameDropped, PathClosed and Pathless
 }
 
 // String renders the event on one line.
@@ -67,12 +77,14 @@ func (e Event) String() string {
 	switch e.Kind {
 	case StateChanged:
 		return s + " state=" + e.State
-	case PathClosed:
+	case PathClosed, Pathless:
 		return s + " reason=" + e.Reason
+	case Moved:
+		return s
 	case Rekeyed:
 		return s + fmt.Sprintf(" epoch=%d", e.Sequence)
 	case FrameReceived, FrameSent:
-	case FrameRefused:
+	case FrameRefused, FrameDropped:
 		s += fmt.Sprintf(" step=%d reason=%q", e.Step, e.Reason)
 	}
 	return s + fmt.Sprintf(" type=%02x flags=%04x seq=%d size=%d", e.Type, e.Flags, e.Sequence, e.Size)

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/bpci/xtmp/refimpl/endpoint"
 	"github.com/bpci/xtmp/refimpl/session"
 )
 
@@ -76,6 +77,9 @@ func (l *loop) deal(now session.Now, fd int, source netip.Addr) {
 		return
 	}
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	if !s.cfg.NoKeepAlive {
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
+	}
 	to := s.loops[l.next]
 	l.next = (l.next + 1) % len(s.loops)
 	to.open.Add(1)
@@ -86,15 +90,17 @@ func (l *loop) deal(now session.Now, fd int, source netip.Addr) {
 	to.post(func(now session.Now) { to.adopt(now, fd, source) })
 }
 
-// adopt makes a connection one of this loop's.
-func (l *loop) adopt(now session.Now, fd int, source netip.Addr) {
-	id, ok := l.endpoint.Open(now, source)
-	if !ok { // shutting down
+// adopt makes a connection one of this loop's, unless that takes none any more.
+func (l *loop) adopt(now session.Now, fd int, source netip.Addr) (id endpoint.ConnID, ok bool) {
+	if id, ok = l.endpoint.Open(now, source); !ok { // shutting down
 		l.release(fd, source)
-		return
+		return 0, false
 	}
 	c := l.seats.Take()
-	*c = conn{fd: fd, id: id, asked: unix.EPOLLIN}
+	*c = conn{fd: int32(fd), id: id, asked: unix.EPOLLIN}
+	if !l.server.cfg.NoWebSocket {
+		c.web = &l.fresh
+	}
 	for int(id) >= len(l.conns) {
 		l.conns = append(l.conns, nil)
 	}
@@ -102,6 +108,40 @@ func (l *loop) adopt(now session.Now, fd int, source netip.Addr) {
 	if err := l.watch(fd, int32(id), unix.EPOLLIN, unix.EPOLL_CTL_ADD); err != nil {
 		l.log.Error("a connection is dropped", slog.Any("error", err))
 		l.lose(now, c)
+		return 0, false
+	}
+	return id, true
+}
+
+// handOver gives connections to the loops of the sessions to which they attach, with
+// what they have brought. [XTMP-PTH-053]
+func (l *loop) handOver(now session.Now) {
+	for f, ok := l.endpoint.NextForeign(now); ok; f, ok = l.endpoint.NextForeign(now) {
+		c := l.conns[f.Conn]
+		l.conns[f.Conn] = nil
+		fd, web := int(c.fd), c.web
+		_ = l.watch(fd, int32(f.Conn), 0, unix.EPOLL_CTL_DEL)
+		if !c.queued {
+			l.gone = append(l.gone, c)
+		}
+		to := l.server.loops[f.Shard]
+		l.open.Add(-1)
+		to.open.Add(1)
+		to.post(func(now session.Now) {
+			id, ok := to.adopt(now, fd, f.Source)
+			if !ok {
+				return
+			}
+			c := to.conns[id]
+			c.web = web
+			to.endpoint.Receive(now, id, f.Bytes)
+			if web != nil {
+				if to.endpoint.Fate(id) != session.Keep {
+					web.socket.Stop()
+				}
+				to.hold(now, c, web.socket.Held())
+			}
+		})
 	}
 }
 

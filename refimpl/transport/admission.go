@@ -16,6 +16,7 @@ type admission struct {
 	limiter     *endpoint.Limiter
 	connections int // half-open or live, until they are closed
 	limit       int // negative: none
+	parked      int // sessions
 }
 
 func newAdmission(limits endpoint.Limits, connections int) *admission {
@@ -57,6 +58,20 @@ func (a *admission) Pace(now time.Duration, source netip.Addr) time.Duration {
 	return a.limiter.Pace(now, source)
 }
 
+// Pass implements session.Admission.
+func (a *admission) Pass(now time.Duration, source netip.Addr) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.limiter.Pass(now, source)
+}
+
+// MayReset implements session.Admission.
+func (a *admission) MayReset(now time.Duration, source netip.Addr) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.limiter.MayReset(now, source)
+}
+
 // Admit implements session.Admission. The asking connection does not count
 // against itself.
 func (a *admission) Admit(source netip.Addr) bool {
@@ -66,6 +81,13 @@ func (a *admission) Admit(source netip.Addr) bool {
 		return false
 	}
 	return a.limiter.Admit(source)
+}
+
+// AdmitPath implements session.Admission.
+func (a *admission) AdmitPath(source netip.Addr, halfOpen bool) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.limiter.AdmitPath(source, halfOpen)
 }
 
 // Settle implements session.Admission.
@@ -81,6 +103,31 @@ func (a *admission) Leave(source netip.Addr, settled bool) {
 	defer a.mu.Unlock()
 	a.connections--
 	a.limiter.Leave(source, settled)
+}
+
+// Park implements session.Admission.
+func (a *admission) Park(source netip.Addr) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.connections--
+	a.parked++
+	a.limiter.Park(source)
+}
+
+// waiting returns how many sessions are parked.
+func (a *admission) waiting() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.parked
+}
+
+// Unpark implements session.Admission.
+func (a *admission) Unpark(source netip.Addr) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.connections++
+	a.parked--
+	a.limiter.Unpark(source)
 }
 
 // Hold implements session.Admission.

@@ -24,8 +24,17 @@ type Config struct {
 	// MaxConnections bounds the connections of the server: a ClientHello beyond
 	// is answered with SERVER_BUSY. Zero means 10 000, negative no bound.
 	MaxConnections int
+	// NoWebSocket serves no WebSocket: who does not begin with a frame is refused.
+	NoWebSocket bool
 	// Loops is the number of event loops, at most 256. Zero means one.
 	Loops int
+	// NoUDP leaves UDP alone.
+	NoUDP bool
+	// UDPBuffer is what the kernel may hold for each loop in datagrams, in bytes and
+	// in either direction. Zero means DefaultUDPBuffer.
+	UDPBuffer int
+	// NoKeepAlive asks the kernel for no probes on idle connections.
+	NoKeepAlive bool
 
 	// Probe answers Probe, for diagnosis.
 	Probe bool
@@ -78,6 +87,10 @@ func (w Workers) withDefaults() Workers {
 	set(&w.Other, 2)
 	return w
 }
+
+// DefaultUDPBuffer is what the kernel may hold for each loop in datagrams, in bytes,
+// unless the limits of the system are lower.
+const DefaultUDPBuffer = 4 << 20
 
 // DefaultQueueSize is how many requests may wait for a worker of each pool.
 const DefaultQueueSize = 1024

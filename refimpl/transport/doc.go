@@ -3,13 +3,23 @@
 //
 //	            ┌──────────── Server ────────────────┐
 //	listener ──▶│ loop 0: epoll ─ Endpoint 0, Router │   accepts, and deals connections out in turn
-//	            │ loop 1: epoll ─ Endpoint 1, Router │
-//	            │ …              shared: Admission behind a lock
+//	UDP port ──▶│ loop 1: epoll ─ Endpoint 1, Router │   each loop has a socket at it
+//	            │ …              shared: Admission, Tokens, each behind a lock
 //	            │ pools: wallet │ bundle │ registry │ stream │ other
 //	            └────────────────────────────────────┘
 //
 //	one wake-up of a loop:  wait ─▶ read every ready connection into one shared buffer,
-//	                        Receive in place ─▶ Advance if due ─▶ Ops to the pools ─▶ one write per connection
+//	                        Receive in place ─▶ Advance if due ─▶ Ops to the pools ─▶ one write per connection,
+//	                                                                                  one call for all datagrams
+//
+// A connection whose first four bytes are those of XTMP is XTMP over TCP. Any other is
+// a request of HTTP, of which the path /xtmp opens a WebSocket; between this loop and the
+// endpoint there are frames in either case. (web.go)
+//
+// A session belongs to the loop of its handshake, which its session_id names. What
+// comes for it to another loop goes there: a connection that attaches to it, with what
+// it has brought, and datagrams, most of which the kernel gives to the right loop itself.
+// (accept.go, datagrams.go)
 //
 // A connection costs a descriptor, a small struct and its session: no goroutine
 // and no buffer while it is idle. What a socket does not take at once is kept

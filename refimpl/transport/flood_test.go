@@ -34,7 +34,7 @@ func (r *running) squeeze() (err error) {
 		r.on(l, func() {
 			for _, c := range l.conns {
 				if c != nil {
-					err = errors.Join(err, syscall.SetsockoptInt(c.fd, syscall.SOL_SOCKET, syscall.SO_SNDBUF, 4096))
+					err = errors.Join(err, syscall.SetsockoptInt(int(c.fd), syscall.SOL_SOCKET, syscall.SO_SNDBUF, 4096))
 				}
 			}
 		})

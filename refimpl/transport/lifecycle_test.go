@@ -99,8 +99,8 @@ func TestServeWithEndedContext(t *testing.T) {
 	if err := s.Serve(ctx); err != nil {
 		t.Errorf("Serve: %v", err)
 	}
-	if after := descriptors(t); after != before {
-		t.Errorf("%d descriptors before, %d after", before, after)
+	if after := descriptors(t); len(after) != len(before) {
+		t.Errorf("descriptors before: %s; after: %s", before, after)
 	}
 	if err := s.Serve(t.Context()); err == nil {
 		t.Error("a second Serve is taken")
@@ -301,7 +301,40 @@ func TestListenRefused(t *testing.T) {
 	if _, err := Listen(t.Context(), "127.0.0.1:0", cfg); err == nil {
 		t.Error("a configuration without identity is taken")
 	}
-	if after := descriptors(t); after != before {
-		t.Errorf("%d descriptors before, %d after", before, after)
+	if after := descriptors(t); len(after) != len(before) {
+		t.Errorf("descriptors before: %s; after: %s", before, after)
+	}
+}
+
+// What the configuration says of sockets reaches the kernel.
+func TestSocketOptions(t *testing.T) {
+	for _, set := range []bool{true, false} {
+		r := serve(t, func(c *Config) {
+			if c.NoKeepAlive = !set; !set {
+				c.UDPBuffer = 65536
+			}
+		})
+		s := r.dial()
+		ping(t, s)
+		type options struct{ keepAlive, buffer int }
+		seen := make(chan options, 1)
+		l := r.loops[0]
+		l.post(func(session.Now) {
+			var o options
+			for _, c := range l.conns {
+				if c != nil {
+					o.keepAlive, _ = unix.GetsockoptInt(int(c.fd), unix.SOL_SOCKET, unix.SO_KEEPALIVE)
+				}
+			}
+			o.buffer, _ = unix.GetsockoptInt(l.udp.socket.FD(), unix.SOL_SOCKET, unix.SO_RCVBUF)
+			seen <- o
+		})
+		o := <-seen
+		if (o.keepAlive == 1) != set {
+			t.Errorf("keep-alive is %d, want %v", o.keepAlive, set)
+		}
+		if set && o.buffer < 65536 || !set && o.buffer != 2*65536 { // the kernel counts its own part
+			t.Errorf("the buffer has %d B", o.buffer)
+		}
 	}
 }

@@ -12,9 +12,10 @@ import (
 
 // Constants of the specification.
 const (
-	closeTimeout  = 5 * time.Second // T_CLOSE
-	lingerTimeout = time.Second     // T_LINGER
-	lingerBytes   = 64 << 10
+	closeTimeout   = 5 * time.Second // T_CLOSE
+	lingerTimeout  = time.Second     // T_LINGER
+	lingerBytes    = 64 << 10
+	lingerBytesMax = 1 << 20
 )
 
 // last is the end of a connection whose socket does not take the last frame at
@@ -36,6 +37,7 @@ type last struct {
 // still on its way.
 func (l *loop) finish(now session.Now, c *conn) {
 	switch {
+	case c.last == nil && l.sayClose(now, c):
 	case c.last == nil || now.Elapsed >= c.last.until:
 		l.lose(now, c)
 	case !c.last.held:
@@ -59,6 +61,9 @@ func (l *loop) linger(now session.Now, c *conn) {
 
 // discard takes what arrives behind the last frame. Nothing of it has an effect.
 func (l *loop) discard(now session.Now, c *conn, n int, err error) {
+	if n > 0 && c.web != nil && c.web.ends(l.in[:n]) {
+		n = 0
+	}
 	switch {
 	case err != nil || n == 0 && c.ended:
 		l.lose(now, c)

@@ -81,7 +81,7 @@ func newStuck(t *testing.T) *stuck {
 		l := s.loops[0]
 		for err := error(nil); err == nil; {
 			var n int
-			if n, err = unix.Write(l.only().fd, make([]byte, 512)); err == nil {
+			if n, err = unix.Write(int(l.only().fd), make([]byte, 512)); err == nil {
 				s.filling += n
 			}
 		}

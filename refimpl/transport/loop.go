@@ -38,23 +38,29 @@ const (
 type loop struct {
 	server   *Server
 	endpoint *endpoint.Endpoint
-	router   *handler.Router // its application
-	poll     int             // epoll descriptor
-	wake     int             // eventfd that ends a wait
-	log      *slog.Logger
-	clock    clock.Clock
+	// datagrams is the endpoint, too; without UDP nobody calls it.
+	datagrams datagramEndpoint
+	udp       datagrams
+	router    *handler.Router // its application
+	poll      int             // epoll descriptor
+	wake      int             // eventfd that ends a wait
+	coarse    bool            // the kernel waits for whole milliseconds only
+	log       *slog.Logger
+	clock     clock.Clock
 
 	seats    slab.Slab[conn]
 	gone     []*conn           // closed in this wake-up
 	conns    []*conn           // by ConnID
 	in       []byte            // shared by all connections
 	out      []byte            // likewise
+	wire     []byte            // likewise, of WebSockets; nil before the first
 	events   []unix.EpollEvent // of one wake-up
 	turn     uint32            // number of this wake-up
 	share    int               // B that each connection may have read in it
 	writable []*conn           // that this wake-up reported as writable
 	more     []*conn           // that had more to send than the last wake-up took
 	held     []*conn           // whose session is over and whose last frame is not
+	fresh    web               // of connections that have brought nothing
 	ending   time.Duration     // when a shutdown gives up; 0: none under way
 	counters
 
@@ -67,32 +73,36 @@ type loop struct {
 
 	mu     sync.Mutex
 	inbox  []func(session.Now) // posted by other goroutines
+	mail   mail                // from other loops
 	closed bool                // nothing is posted any more
 }
 
 // counters are written by the loop and read by anybody.
 type counters struct {
-	open                                            atomic.Int64
-	wakeUps, reads, writes, bytesRead, bytesWritten atomic.Uint64
+	open                                              atomic.Int64
+	wakeUps, reads, writes, bytesRead, bytesWritten   atomic.Uint64
+	datagramsRead, datagramsWritten, datagramsDropped atomic.Uint64
 }
 
 func (c *counters) metrics() LoopMetrics {
 	return LoopMetrics{
 		Connections: int(c.open.Load()), WakeUps: c.wakeUps.Load(), Reads: c.reads.Load(), Writes: c.writes.Load(),
 		BytesRead: c.bytesRead.Load(), BytesWritten: c.bytesWritten.Load(),
+		DatagramsRead: c.datagramsRead.Load(), DatagramsWritten: c.datagramsWritten.Load(), DatagramsDropped: c.datagramsDropped.Load(),
 	}
 }
 
 // conn is one connection of a loop.
 type conn struct {
-	fd      int
 	pending *pending // nil if none
 	last    *last    // the socket has not taken the last frame at once
+	web     *web     // nil: it is XTMP over TCP
+	fd      int32
 	id      endpoint.ConnID
 	turn    uint32 // wake-up of the last write
-	asked   uint32 // events that epoll reports
+	asked   uint8  // events that epoll reports
 	queued  bool   // in loop.more
-	ended   bool   // the sending direction is shut down
+	ended   bool   // nothing more is sent
 }
 
 // pending is what a connection was given by the endpoint and its socket has not
@@ -128,6 +138,7 @@ func (l *loop) prepare(cfg endpoint.Config) (err error) {
 	if l.endpoint, err = endpoint.New(cfg); err != nil {
 		return err
 	}
+	l.datagrams = l.endpoint
 	if l.poll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return os.NewSyscallError("epoll_create1", err)
 	}
@@ -141,6 +152,7 @@ func (l *loop) prepare(cfg endpoint.Config) (err error) {
 const (
 	theWake     = -1
 	theListener = -2
+	theSocket   = -3 // for datagrams
 )
 
 // watch changes what epoll reports for fd, under a name.
@@ -157,14 +169,14 @@ func (l *loop) post(f func(session.Now)) {
 	}
 	l.inbox = append(l.inbox, f)
 	if len(l.inbox) == 1 { // it is awake already for those before
-		_, _ = unix.Write(l.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+		l.rouse()
 	}
 }
 
 // run is the loop. It ends when a shutdown has drained the endpoint.
 func (l *loop) run() error {
 	for {
-		n, err := unix.EpollWait(l.poll, l.events, l.timeout())
+		n, err := l.wait()
 		if err != nil && !errors.Is(err, unix.EINTR) {
 			return os.NewSyscallError("epoll_wait", err)
 		}
@@ -175,12 +187,14 @@ func (l *loop) run() error {
 			l.handle(e)
 		}
 		now := l.clock.Now()
+		l.handOver(now)
 		l.endpoint.Advance(now)
 		l.submit(now)
 		l.flush(now)
 		for l.submit(now) { // what went out lets requests that waited go on
 			l.flush(now)
 		}
+		l.sendDatagrams()
 		l.giveUp(now)
 		l.report()
 		l.vacate()
@@ -193,8 +207,8 @@ func (l *loop) run() error {
 	}
 }
 
-// timeout is how long the loop may sleep, in milliseconds, rounded up.
-func (l *loop) timeout() int {
+// timeout is how long the loop may sleep; negative: for ever.
+func (l *loop) timeout() time.Duration {
 	if len(l.more) > 0 {
 		return 0
 	}
@@ -207,8 +221,7 @@ func (l *loop) timeout() int {
 	if !ok {
 		return -1
 	}
-	wait := max(0, min(next-l.clock.Now().Elapsed, waitMax))
-	return int((wait + time.Millisecond - 1) / time.Millisecond)
+	return max(0, min(next-l.clock.Now().Elapsed, waitMax))
 }
 
 // handle takes what one event brings. The time is read after the bytes, so that no
@@ -221,6 +234,14 @@ func (l *loop) handle(e unix.EpollEvent) {
 	case theListener:
 		if l.accepts {
 			l.accept()
+		}
+		return
+	case theSocket:
+		if e.Events&unix.EPOLLIN != 0 {
+			l.receiveDatagrams()
+		}
+		if e.Events&unix.EPOLLOUT != 0 {
+			l.sendDatagrams()
 		}
 		return
 	}
@@ -242,16 +263,18 @@ func (l *loop) drainInbox() {
 	l.mu.Lock()
 	inbox := l.inbox
 	l.inbox = nil
+	l.mail, l.udp.taken = l.udp.taken, l.mail
 	l.mu.Unlock()
 	for _, f := range inbox {
 		f(l.clock.Now())
 	}
+	l.readMail()
 }
 
 // read takes what one connection has, at most its share of the wake-up so that
 // no connection starves the others.
 func (l *loop) read(c *conn) {
-	n, err := unix.Read(c.fd, l.in[:l.share])
+	n, err := unix.Read(int(c.fd), l.in[:l.share])
 	now := l.clock.Now()
 	l.reads.Add(1)
 	switch {
@@ -265,6 +288,8 @@ func (l *loop) read(c *conn) {
 		l.discard(now, c, n, err)
 	case err != nil || n == 0:
 		l.lose(now, c)
+	case c.web != nil:
+		l.readWeb(now, c, l.in[:n])
 	default:
 		l.endpoint.Receive(now, c.id, l.in[:n])
 	}
@@ -278,7 +303,7 @@ func (l *loop) lose(now session.Now, c *conn) {
 	if c.last == nil && !c.queued { // else a list knows it yet, and it is left to the collector
 		l.gone = append(l.gone, c)
 	}
-	l.release(c.fd, source)
+	l.release(int(c.fd), source)
 }
 
 // report passes on what sessions have to say.
@@ -300,7 +325,13 @@ func (l *loop) report() {
 			l.log.Debug("peer reports an error", "session_id", e.Session.ID(), "error", e.Err)
 		case session.EventRekeyed:
 			l.log.Debug("session has fresh keys", "session_id", e.Session.ID(), "epoch", e.Token)
-		case session.EventPong:
+		case session.EventMoved:
+			l.log.Debug("session moved", "session_id", e.Session.ID(), "path", e.Path)
+		case session.EventPathless:
+			l.log.Debug("session has no path", "session_id", e.Session.ID(), "reason", e.Err)
+		case session.EventResumed:
+			l.log.Debug("session has a path again", "session_id", e.Session.ID())
+		case session.EventPong, session.EventPathWanted, session.EventAttached, session.EventAddressToken:
 		}
 	}
 }
@@ -327,7 +358,7 @@ func (l *loop) close() {
 	l.mu.Unlock()
 	for _, c := range l.conns {
 		if c != nil {
-			_ = unix.Close(c.fd)
+			_ = unix.Close(int(c.fd))
 		}
 	}
 	l.conns = nil

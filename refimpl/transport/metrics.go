@@ -3,6 +3,8 @@ package transport
 // Metrics is a snapshot of a server. Its parts are read one after another, while
 // the server works.
 type Metrics struct {
+	Parked int // sessions without a path that wait for one now
+
 	Loops []LoopMetrics
 	Pools []PoolMetrics
 }
@@ -11,10 +13,14 @@ type Metrics struct {
 type LoopMetrics struct {
 	Connections  int    // now, whatever their state
 	WakeUps      uint64 // returns of epoll_wait
-	Reads        uint64 // calls of read on connections, also those without a result
-	Writes       uint64 // likewise of write
+	Reads        uint64 // calls that read from connections and the socket, also those without a result
+	Writes       uint64 // likewise of those that write
 	BytesRead    uint64
 	BytesWritten uint64
+
+	DatagramsRead    uint64
+	DatagramsWritten uint64
+	DatagramsDropped uint64 // that other loops received for this one, which was behind
 }
 
 // PoolMetrics is what the pool of one message family does.

@@ -22,6 +22,9 @@ func Listen(context.Context, string, Config) (*Server, error) {
 // Addr returns no address.
 func (*Server) Addr() netip.AddrPort { return netip.AddrPort{} }
 
+// ServesUDP returns false.
+func (*Server) ServesUDP() bool { return false }
+
 // Serve serves nobody.
 func (*Server) Serve(context.Context) error { return errors.ErrUnsupported }
 

@@ -6,10 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/bits"
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,12 +21,20 @@ import (
 	"github.com/bpci/xtmp/refimpl/endpoint"
 	"github.com/bpci/xtmp/refimpl/security"
 	"github.com/bpci/xtmp/refimpl/session"
+	"github.com/bpci/xtmp/refimpl/udp"
 )
 
-// Server serves XTMP on one TCP address.
+// Implementation constants.
+const (
+	bindTries       = 10 // for a port that is free on TCP and UDP
+	sessionIDOffset = 8  // in a frame
+)
+
+// Server serves XTMP on one address, on TCP and UDP.
 type Server struct {
 	cfg       Config
-	listener  int // descriptor; −1 once it is closed
+	listener  int           // descriptor; −1 once it is closed
+	sockets   []*udp.Socket // one for each loop, until the loops have them; none without UDP
 	addr      netip.AddrPort
 	loops     []*loop
 	admission *admission
@@ -33,11 +43,15 @@ type Server struct {
 	ended     chan struct{} // closed when Serve returns
 }
 
-// Listen binds a TCP address, host:port, and prepares the loops. The error of a
-// taken or illegal address is a *net.OpError. Serve releases what Listen takes.
+// Listen binds an address, host:port, on TCP and UDP, and prepares the loops. The
+// error of a taken or illegal address is a *net.OpError. Serve releases what Listen
+// takes.
 func Listen(ctx context.Context, address string, cfg Config) (*Server, error) {
 	if cfg.MaxConnections == 0 {
 		cfg.MaxConnections = 10_000
+	}
+	if cfg.UDPBuffer == 0 {
+		cfg.UDPBuffer = DefaultUDPBuffer
 	}
 	cfg.Loops = max(cfg.Loops, 1)
 	if cfg.Loops > 256 {
@@ -59,19 +73,54 @@ func Listen(ctx context.Context, address string, cfg Config) (*Server, error) {
 }
 
 func (s *Server) prepare(ctx context.Context, address string) error {
-	if err := s.bind(ctx, address); err != nil {
+	if err := s.bindBoth(ctx, address); err != nil {
 		return err
 	}
+	var proofs endpoint.Tokens // nil without UDP
+	if len(s.sockets) > 0 {
+		proofs = newTokens(s.cfg.Session.Entropy)
+	}
+	shardBits := uint8(bits.Len(uint(s.cfg.Loops - 1)))
 	for i := range s.cfg.Loops {
 		l, err := newLoop(s, i, endpoint.Config{
-			Session: s.cfg.Session, Shard: uint8(i), ShardBits: uint8(bits.Len(uint(s.cfg.Loops - 1))),
+			Session: s.cfg.Session, Shard: uint8(i), ShardBits: shardBits, Shards: s.cfg.Loops, Tokens: proofs,
 		})
 		if err != nil {
 			return err
 		}
 		s.loops = append(s.loops, l)
+		if len(s.sockets) > 0 {
+			if err := l.serveDatagrams(s.sockets[i]); err != nil {
+				return err
+			}
+		}
+	}
+	if s.cfg.Loops > 1 && len(s.sockets) > 0 {
+		// The low half of the session_id, whose low bits are the shard.
+		if err := s.sockets[0].Steer(sessionIDOffset+4, 1<<shardBits-1); err != nil {
+			s.cfg.Log.Info("loops hand datagrams to each other", slog.Any("reason", err))
+		}
 	}
 	return s.loops[0].listen(s.listener)
+}
+
+// bindBoth binds TCP and UDP to one port. [XTMP-UDP-014]
+func (s *Server) bindBoth(ctx context.Context, address string) error {
+	for tries := 1; ; tries++ {
+		if err := s.bind(ctx, address); err != nil || s.cfg.NoUDP {
+			return err
+		}
+		sockets, err := udp.Listen(ctx, s.addr.String(), s.cfg.Loops, s.cfg.UDPBuffer)
+		if err == nil {
+			s.sockets = sockets
+			return nil
+		}
+		s.closeListener()
+		chosen := strings.HasSuffix(address, ":0") // by the system, for TCP alone
+		if !chosen || !errors.Is(err, unix.EADDRINUSE) || tries == bindTries {
+			return err
+		}
+	}
 }
 
 // bind opens the listening socket through the standard library, for its
@@ -101,6 +150,9 @@ func (s *Server) bind(ctx context.Context, address string) error {
 
 // Addr returns the address that is bound.
 func (s *Server) Addr() netip.AddrPort { return s.addr }
+
+// ServesUDP reports whether Addr is bound on UDP, too.
+func (s *Server) ServesUDP() bool { return len(s.sockets) > 0 }
 
 // Serve runs the loops until ctx is done, then refuses connections, closes every
 // session in order and lets handlers finish: at most about twelve seconds. It
@@ -182,7 +234,7 @@ func (s *Server) Connections() int {
 
 // Metrics returns what the server does and has done.
 func (s *Server) Metrics() Metrics {
-	m := Metrics{Pools: s.pools.metrics()}
+	m := Metrics{Parked: s.admission.waiting(), Pools: s.pools.metrics()}
 	for _, l := range s.loops {
 		m.Loops = append(m.Loops, l.metrics())
 	}
@@ -193,6 +245,9 @@ func (s *Server) Metrics() Metrics {
 func (s *Server) close() {
 	for _, l := range s.loops {
 		l.close()
+	}
+	for _, socket := range s.sockets {
+		socket.Close()
 	}
 	s.closeListener()
 }

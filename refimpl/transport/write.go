@@ -13,7 +13,7 @@ import (
 
 // flush writes what endpoints have to send: in a wake-up one write for each
 // connection, however much it is. Who has more is served in the next wake-up,
-// which comes at once, with everybody else.
+// which comes at once, with everybody else. Datagrams go into the batch of the loop.
 func (l *loop) flush(now session.Now) {
 	for _, c := range l.writable {
 		if l.conns[c.id] == c {
@@ -26,7 +26,11 @@ func (l *loop) flush(now session.Now) {
 	for {
 		id, ok := l.endpoint.NextOutput()
 		if !ok {
-			return
+			break
+		}
+		if l.udp.socket != nil && l.datagrams.Datagrams(id) {
+			l.writeDatagrams(now, id)
+			continue
 		}
 		switch c := l.conns[id]; {
 		case l.endpoint.Fate(id) == session.Shut:
@@ -34,6 +38,10 @@ func (l *loop) flush(now session.Now) {
 		case c.pending == nil:
 			l.write(now, c)
 		}
+	}
+	if l.udp.socket != nil {
+		l.resumeDatagrams(now)
+		l.writeStrays()
 	}
 }
 
@@ -75,16 +83,23 @@ func (l *loop) write(now session.Now, c *conn) {
 	case c.last == nil:
 		l.out, fate = l.endpoint.AppendOutput(now, c.id, l.out[:0])
 		out = l.out
+		if c.web != nil {
+			out, fate = l.wrap(c, out, fate)
+		}
 	}
 	if len(out) > 0 {
 		c.turn = l.turn
-		n, err := unix.Write(c.fd, out)
+		n, err := unix.Write(int(c.fd), out)
 		l.writes.Add(1)
 		switch {
 		case err == nil:
 			l.bytesWritten.Add(uint64(n))
 			out = out[n:]
 		case !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EINTR):
+			l.lose(now, c)
+			return
+		}
+		if len(out) > 0 && fate == session.Shut { // nobody waits for the rest
 			l.lose(now, c)
 			return
 		}
@@ -99,19 +114,22 @@ func (l *loop) write(now session.Now, c *conn) {
 	case c.last != nil:
 		l.linger(now, c)
 	case fate == session.Shut:
-		l.lose(now, c)
-	case c.turn == l.turn && l.endpoint.HasOutput(c.id):
+		l.finish(now, c)
+	case c.turn == l.turn && l.hasOutput(c):
 		l.later(c)
 	case fate == session.Drain:
 		c.endSending()
 	}
 }
 
-// endSending ends the sending direction.
+// endSending ends the sending direction. A WebSocket has said Close instead.
 func (c *conn) endSending() {
-	if !c.ended {
-		c.ended = true
-		_ = unix.Shutdown(c.fd, unix.SHUT_WR)
+	if c.ended {
+		return
+	}
+	c.ended = true
+	if c.web == nil || c.web.socket == nil {
+		_ = unix.Shutdown(int(c.fd), unix.SHUT_WR)
 	}
 }
 
@@ -135,11 +153,11 @@ func (l *loop) keep(now session.Now, c *conn, rest []byte, fate session.Fate) {
 // await asks epoll to report events of c, if that is new. It reports false if c is
 // lost.
 func (l *loop) await(now session.Now, c *conn, events uint32) bool {
-	if c.asked == events {
+	if uint32(c.asked) == events {
 		return true
 	}
-	c.asked = events
-	if err := l.watch(c.fd, int32(c.id), events, unix.EPOLL_CTL_MOD); err != nil {
+	c.asked = uint8(events)
+	if err := l.watch(int(c.fd), int32(c.id), events, unix.EPOLL_CTL_MOD); err != nil {
 		l.log.Error("a connection is dropped", slog.Any("error", err))
 		l.lose(now, c)
 		return false

@@ -25,7 +25,7 @@ func TestOneWritePerWakeUp(t *testing.T) {
 		t.Skipf("strace cannot trace here: %v: %s", err, out)
 	}
 	trace := filepath.Join(t.TempDir(), "trace")
-	c, stop := startChild(t, "strace", "-f", "-qq", "-o", trace, "-e", "trace=epoll_wait,epoll_pwait,accept4,read,write")
+	c, stop := startChild(t, "strace", "-f", "-qq", "-o", trace, "-e", "trace=epoll_wait,epoll_pwait,epoll_pwait2,accept4,read,write")
 	var peers []*peer.Session
 	for range 3 {
 		conn, err := net.Dial("tcp", c.address)
@@ -33,7 +33,7 @@ func TestOneWritePerWakeUp(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		s, err := peer.New(conn, peer.Target{}, peer.Options{Entropy: rand.Reader, Wait: patience}).Handshake(peer.Script{})
+		s, err := peer.New(conn, peer.Target{}, peer.Options{Entropy: rand.Reader, Declares: everything, Wait: patience}).Handshake(peer.Script{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -104,10 +104,10 @@ func TestOneWritePerWakeUp(t *testing.T) {
 }
 
 var (
-	waitEnds = regexp.MustCompile(`^\d+ +(?:<... )?epoll_p?wait(?: resumed>.*|\((\d+),.*) = \d+$`)
+	waitEnds = regexp.MustCompile(`^\d+ +(?:<... )?epoll_p?wait2?(?: resumed>.*|\((\d+),.*) = \d+$`)
 	accepted = regexp.MustCompile(`accept4.* = (\d+)$`)
 	calls    = regexp.MustCompile(`^\d+ +(read|write)\((\d+),`)
-	begins   = regexp.MustCompile(`^(\d+) +epoll_p?wait\((\d+),`)
+	begins   = regexp.MustCompile(`^(\d+) +epoll_p?wait2?\((\d+),`)
 )
 
 // judgeWrites reads a trace of one loop, whose epoll is poll.

@@ -8,12 +8,10 @@ import (
 // MaxHeartbeat bounds a Heartbeat payload: kind and up to 63 bytes.
 const MaxHeartbeat = 64
 
-// Errors of the bodies of Heartbeat, Disconnect, Ack and Error.
+// Errors of the bodies of Heartbeat, Disconnect and Error.
 var (
 	ErrHeartbeat  = &ParseError{"Heartbeat", "length", "not 1 … 64 bytes"}
 	ErrDisconnect = &ParseError{"Disconnect", "length", "not 18 bytes"}
-	ErrAck        = &ParseError{"Ack", "length or zero", "not 16 bytes with a zero byte at 15"}
-	ErrAckRanges  = &ParseError{"Ack", "ranges", "not empty on a connection"}
 	ErrErrorBody  = &ParseError{"Error", "body", "too short, text above 256 bytes, scope above 2, or a token in a sealed Error"}
 )
 
@@ -51,27 +49,6 @@ func (m *Disconnect) Append(dst []byte) []byte {
 	dst = binary.BigEndian.AppendUint16(dst, uint16(m.Reason))
 	dst = binary.BigEndian.AppendUint64(dst, m.LastSent)
 	return binary.BigEndian.AppendUint64(dst, m.LastComplete)
-}
-
-// AckSize is an Ack without ranges, the only form on a connection.
-const AckSize = 16
-
-// ParseStreamAck reads an Ack on a connection, where it has no ranges, and
-// returns the highest sequence acknowledged. ack_delay_us is ignored.
-func ParseStreamAck(b []byte) (largest uint64, err error) {
-	if len(b) != AckSize || b[15] != 0 {
-		return 0, ErrAck
-	}
-	if b[14] != 0 || b[12] != 0 || b[13] != 0 {
-		return 0, ErrAckRanges
-	}
-	return binary.BigEndian.Uint64(b), nil
-}
-
-// AppendStreamAck appends an Ack of everything up to largest.
-func AppendStreamAck(dst []byte, largest uint64) []byte {
-	dst = binary.BigEndian.AppendUint64(dst, largest)
-	return append(dst, 0, 0, 0, 0, 0, 0, 0, 0)
 }
 
 // NoSequence is the ref_seq of an Error that names no frame.

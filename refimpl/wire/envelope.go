@@ -13,7 +13,8 @@ const MaxHandshakeMessage = 8192
 //	0 hs_type · 1 frag_index · 2 frag_count · 3 token_len · 4 total_len u32 · 8 handshake_id u64 · 16 fragment
 //
 // total_len counts the message, without envelope and token. On a connection a
-// message is one fragment and carries no token.
+// message is one fragment and carries no token; a datagram of the handshake is a
+// Fragment.
 type Envelope struct {
 	HSType      HSType
 	HandshakeID uint64

@@ -16,6 +16,7 @@ func (e *ParseError) Error() string { return fmt.Sprintf("%s: %s: %s", e.What, e
 // Errors of the fixed part of a frame, in the order of checks.
 var (
 	ErrShortHeader = &ParseError{"frame", "length", "fewer than 96 bytes"}
+	ErrLength      = &ParseError{"datagram", "payload_length", "disagrees with the length of the datagram"}
 	ErrMagic       = &ParseError{"frame", "magic", "not 58 54 4d 50"}
 	ErrVersion     = &ParseError{"frame", "version", "not 1"}
 	ErrType        = &ParseError{"frame", "message_type", "refused in this state"}

@@ -158,7 +158,13 @@ func (m *ServerIdentity) Append(dst []byte) []byte {
 	dst = binary.BigEndian.AppendUint32(dst, m.Params.ReassemblyBytes)
 	dst = binary.BigEndian.AppendUint32(dst, m.Params.MaxInflight)
 	dst = append(dst, m.Params.ResetToken[:]...)
-	return appendTLV(dst, 0)
+	if len(m.Endpoints) == 0 {
+		return appendTLV(dst, 0)
+	}
+	dst = binary.BigEndian.AppendUint16(dst, uint16(4+len(m.Endpoints)))
+	dst = binary.BigEndian.AppendUint16(dst, tlvEndpoints)
+	dst = binary.BigEndian.AppendUint16(dst, uint16(len(m.Endpoints)))
+	return append(dst, m.Endpoints...)
 }
 
 // HandshakeDoneSize is address_token[48] · server_time u64.

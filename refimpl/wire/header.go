@@ -92,6 +92,37 @@ func ParseHeader(b []byte, h *Header) error {
 	return nil
 }
 
+// ParseDatagram decodes the fixed part of a datagram and refuses what no state
+// allows: steps 1 to 3 of the order of checks. [XTMP-UDP-009]
+func ParseDatagram(b []byte, h *Header) error {
+	if len(b) < Overhead {
+		return ErrShortHeader
+	}
+	if err := ParseHeader(b, h); err != nil {
+		return err
+	}
+	if uint64(len(b)) != Overhead+uint64(h.PayloadLength) {
+		return ErrLength
+	}
+	return h.CheckShape()
+}
+
+// CheckShape refuses a type and flags that no state allows: step 3.
+func (h *Header) CheckShape() error {
+	switch {
+	case h.Type.Reserved():
+		return ErrType
+	case h.Flags.Has(FlagEncrypted) != (h.Encryption != SuiteNone): // [XTMP-FLG-016]
+		return ErrEncryption
+	case h.Clear() && h.Flags != 0: // [XTMP-FLG-015]
+		return ErrFlags
+	case !LegalFlags(h.Type, h.Flags):
+		return ErrFlags
+	default:
+		return nil
+	}
+}
+
 // Put writes bytes 0 … 79 of a frame with a zero checksum, which is the AAD.
 // nonce is the 12-byte AEAD nonce, or nil in a clear frame. dst holds at least
 // AADSize bytes.
@@ -115,11 +146,25 @@ func (h *Header) Put(dst []byte, nonce []byte) {
 // Only the key_id decides which key opens a frame; the rest is checked after.
 func (h *Header) Clear() bool { return h.KeyID == [KeyIDSize]byte{} }
 
+// PayloadLength returns payload_length of a fixed part that is there whole, and
+// checks nothing.
+func PayloadLength(b []byte) uint32 { return binary.BigEndian.Uint32(b[offLength:offChecksum]) }
+
 // Nonce returns the nonce field of a frame, NonceField bytes.
 func Nonce(frame []byte) []byte { return frame[offNonce:offTag] }
 
 // Tag returns the auth_tag of a frame.
 func Tag(frame []byte) []byte { return frame[offTag:Overhead] }
+
+// ClearFields reports whether nonce and tag of a frame are zero, as in a clear frame.
+func ClearFields(frame []byte) bool {
+	for _, b := range frame[offNonce:Overhead] {
+		if b != 0 {
+			return false
+		}
+	}
+	return true
+}
 
 // Finish computes the checksum of a whole frame whose checksum field is zero
 // and writes it. [XTMP-HDR-021]

@@ -87,3 +87,18 @@ func (p *Prologue) Append(dst []byte, f Flags) []byte {
 	}
 	return dst
 }
+
+// PrologueSize returns the size of the fields that f announces, in bytes; with
+// COMPRESSED that of an unfragmented message or of index 0.
+func PrologueSize(f Flags) int {
+	n := 0
+	for _, field := range [...]struct {
+		flag Flags
+		size int
+	}{{FlagRequiresAck, 8}, {FlagReply, 8}, {FlagStreaming, 12}, {FlagFragment, 8}, {FlagCompressed, 4}} {
+		if f.Has(field.flag) {
+			n += field.size
+		}
+	}
+	return n
+}

@@ -72,10 +72,11 @@ func TestListsEqualRegistry(t *testing.T) {
 	handshakes := map[string]HSType{
 		"ClientHello": HSClientHello, "ServerHello": HSServerHello, "ServerFlight": HSServerFlight, "ClientFinish": HSClientFinish,
 		"HandshakeDone": HSHandshakeDone, "RekeyInit": HSRekeyInit, "RekeyResp": HSRekeyResp,
+		"Retry": HSRetry, "Attach": HSAttach, "AttachAck": HSAttachAck,
 	}
 	for _, h := range r.HSTypes {
 		got, ok := handshakes[h.Name]
-		if delete(handshakes, h.Name); ok != (h.Profile == "core") || ok && uint8(got) != h.Value {
+		if delete(handshakes, h.Name); !ok || uint8(got) != h.Value {
 			t.Errorf("hs_type %d %s is %d here (%v)", h.Value, h.Name, got, ok)
 		}
 	}
@@ -113,6 +114,7 @@ func TestSizesEqualRegistry(t *testing.T) {
 		"server_signature_1": Ed25519Signature, "server_finished": MACSize, "client_finish": MACSize, "handshake_done": HandshakeDoneSize,
 		"heartbeat": 1, "disconnect": DisconnectSize, "ack": AckSize, "error": len((&Error{}).Append(nil)),
 		"rekey_init": RekeyInitSize, "rekey_resp": RekeyRespSize, "probe": ProbeHeader,
+		"token": TokenSize, "attach": AttachSize, "attach_ack": AttachAckSize, "attach_endpoint": endpointFixed,
 	} {
 		l, ok := r.Layout(name)
 		if !ok {
@@ -127,6 +129,7 @@ func TestSizesEqualRegistry(t *testing.T) {
 		"payload_max": MaxPayload, "handshake_message": MaxHandshakeMessage, "heartbeat_payload_max": MaxHeartbeat,
 		"error_text": MaxErrorText, "sequence_end": MaxSequence, "aad": AADSize, "nonce": NonceSize, "tag": TagSize,
 		"frame_header": Overhead, "rekey_message": EnvelopeSize + MaxHandshakeMessage,
+		"handshake_fragment": HandshakeFragment, "handshake_fragments": MaxFragments, "token_udp": TokenSize,
 	} {
 		l, ok := r.Limit(name)
 		if !ok || l.Value != want {

@@ -125,10 +125,13 @@ type HSType uint8
 // Handshake messages that this version of the text defines.
 const (
 	HSClientHello   HSType = 1
+	HSRetry         HSType = 2
 	HSServerHello   HSType = 3
 	HSServerFlight  HSType = 4
 	HSClientFinish  HSType = 5
 	HSHandshakeDone HSType = 6
+	HSAttach        HSType = 16
+	HSAttachAck     HSType = 17
 	HSRekeyInit     HSType = 32
 	HSRekeyResp     HSType = 33
 )

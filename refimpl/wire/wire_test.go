@@ -42,7 +42,16 @@ func bodies() []body {
 	done := &HandshakeDone{AddressToken: [48]byte{7}, ServerTime: 9}
 	bye := &Disconnect{Reason: SessionExpired, LastSent: 3, LastComplete: 2}
 	fault := &Error{Code: Malformed, Scope: ScopePath, RefSequence: 4, HasToken: true, Token: [16]byte{1}, Text: []byte("why")}
+	attach := &Attach{Kind: PathDatagram, Standby: true, Counter: 7, Random: [32]byte{3}, ClientTime: 8}
+	attached := &AttachAck{Status: uint8(ServerBusy), PathID: 2, Random: [32]byte{4}, ServerTime: 9}
+	entries := []AttachEndpoint{{PathStream, 8090, "b"}, {77, 1, "2001:db8::1"}}
+	routed := *identity
+	routed.Endpoints = entries[1].Append(entries[0].Append(nil))
 	return []body{
+		{"Attach", attach.Append(nil), parser[Attach], attach, true},
+		{"AttachAck", attached.Append(nil), parser[AttachAck], attached, true},
+		{"endpoint", entries[0].Append(nil), func(b []byte) (any, error) { return ParseEndpoints(b) }, entries[:1], true},
+		{"ServerIdentity with endpoints", routed.Append(nil), parser[ServerIdentity], &routed, true},
 		{"ClientHello", hello.Append(nil), parser[ClientHello], &read, true},
 		{"ServerHello", answer.Append(nil), parser[ServerHello], answer, true},
 		{"ServerIdentity", identity.Append(nil), parser[ServerIdentity], identity, true},

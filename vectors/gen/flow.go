@@ -16,6 +16,13 @@ func flowVectors() []vectors.Vector {
 		flow("suite-2", "KEY-001 SUI-006 SUI-008").needs("suites"),
 		flow("suite-3", "KEY-001 SUI-007 SUI-008 KEY-016 KEY-017").needs("suites"),
 		flow("rekey", "KEY-001 RKY-004 RKY-006 RKY-007 RKY-019 RKY-020 RKY-022 RKY-023 RKY-029 PRB-011").needs("probe"),
+		paths("udp", "KEY-001 UDP-015 UDP-016 UDP-017 UDP-018 UDP-019 UDP-025 UDP-028 UDP-034 UDP-039 UDP-041 UDP-042 TOK-001 ACK-014 ACK-020").
+			needs("udp"),
+		paths("udp-token", "KEY-001 UDP-040 UDP-034 TOK-001 UDP-073").needs("udp"),
+		paths("udp-kind-2", "KEY-001 KEY-016 UDP-016 UDP-017").needs("udp"),
+		paths("udp-address", "KEY-001 UDP-106 UDP-107 UDP-108 UDP-110 UDP-116 HBT-006").needs("udp"),
+		paths("attach", "KEY-001 ATT-002 ATT-006 ATT-031 ATT-037 PTH-026 PTH-027 PTH-033").needs("failover"),
+		paths("rekey-paths", "KEY-001 RKY-045 RKY-046 RKY-048 RKY-049 RKY-050 UDP-088").needs("failover"),
 		flow("identity-key", "KEY-001 HSK-023 HSK-047 HSK-053 TYP-010 FLG-018 DSC-001").needs(""),
 	}
 }
@@ -37,6 +44,13 @@ func flow(name, req string) flowScenario {
 	v.Steps = append(h.firstSteps(), h.pathSteps()...)
 	v.Result = h.results()
 	return flowScenario{v}
+}
+
+// paths is a flow on UDP, or over several paths.
+func paths(name, req string) flowScenario {
+	f := flow(name, req)
+	f.Kind = vectors.KindPaths
+	return f
 }
 
 // given lists the inputs of the key schedule; all inputs are in the JSON file.
@@ -61,6 +75,7 @@ func (h *handshake) given() []vectors.Value {
 		{Name: "session_id", Bytes: h.Server.SessionID},
 		{Name: "server_time", Bytes: testkit.PutUint(h.Server.Time, 8)},
 	}...)
+	values = append(values, h.givenUDP()...)
 	if r := h.Rekey; r != nil {
 		values = append(values, []vectors.Value{
 			{Name: "rekey_client_x25519", Bytes: r.ClientX25519},
@@ -76,13 +91,15 @@ func (h *handshake) given() []vectors.Value {
 // firstSteps are the four messages of the handshake, with the stamps of the file.
 func (h *handshake) firstSteps() []vectors.Step {
 	var steps []vectors.Step
-	var hello *testkit.Draft
+	hello := h.clientHello()
+	hello.Encode()
 	for _, m := range h.Handshake {
 		var d *testkit.Draft
 		switch m.Message {
 		case "ClientHello":
-			hello = h.clientHello()
 			d = hello
+		case "Retry":
+			d = h.retry()
 		case "ServerHello":
 			d = h.serverHello(hello)
 		case "ServerFlight":
@@ -93,28 +110,53 @@ func (h *handshake) firstSteps() []vectors.Step {
 			panic(fmt.Sprintf("gen: the handshake has no message %q", m.Message))
 		}
 		d.Frame.Header.DefaultUint("timestamp", m.Stamp)
-		steps = append(steps, stepOf(m.From, d, nil))
+		drafts := []*testkit.Draft{d}
+		if h.UDP != nil {
+			drafts = testkit.Fragments(d, h.token(m.Token))
+		}
+		if m.Index != nil {
+			drafts = drafts[*m.Index : *m.Index+1]
+		}
+		for _, fragment := range drafts {
+			steps = append(steps, stepOf(m.From, fragment, nil))
+		}
 	}
 	return steps
 }
 
-// pathSteps are the frames under path keys.
+// pathSteps are the frames under path and attach keys.
 func (h *handshake) pathSteps() []vectors.Step {
-	paths := []*testkit.Derivation{h.path()}
-	if h.Rekey != nil {
-		paths = append(paths, h.nextPath())
-	}
 	var steps []vectors.Step
 	for _, frame := range h.Frames {
 		d := testkit.NewDraft(frame.Type, frame.Flags, frame.Stamp)
 		d.Frame.Header.Default("session_id", h.Server.SessionID)
-		inside := slices.Concat(frame.Plaintext, h.rekeyMessage(frame.Message))
+		inside := slices.Concat(frame.Plaintext, h.messageOf(frame))
 		d.Plaintext = &testkit.Plaintext{Prologue: testkit.ComposeFlags("prologue", 0), Body: inside}
-		k := testkit.DeriveKeys(paths[frame.Epoch].Value("ts_" + frame.From)).For(h.suite())
+		k := testkit.DeriveKeys(h.secretOf(frame)).For(h.suite())
 		d.Keys, d.Sequence = &k, frame.Sequence
-		steps = append(steps, stepOf(frame.From, d, nil))
+		step := stepOf(frame.From, d, nil)
+		step.At = frame.At
+		steps = append(steps, step)
 	}
 	return steps
+}
+
+// secretOf is the traffic secret under which a frame is sealed.
+func (h *handshake) secretOf(frame frameInputs) []byte {
+	root := h.root(frame.Epoch)
+	if frame.Message == "Attach" || frame.Message == "AttachAck" {
+		return testkit.Derive("attach", testkit.Values{"root": root}).Value("ts_" + frame.From)
+	}
+	return testkit.Derive("path", testkit.Values{"root": root, "binder": h.binder(frame.Path)}).Value("ts_" + frame.From)
+}
+
+// root is the root of an epoch.
+func (h *handshake) root(epoch int) []byte {
+	root := h.schedule.Value("root_0")
+	if epoch == 1 {
+		root = h.Rekey.derive(root).Value("root_next")
+	}
+	return root
 }
 
 // results are every secret, hash, signature input and MAC, then the key slots.
@@ -129,21 +171,8 @@ func (h *handshake) results() []vectors.Value {
 		}
 	}
 	values = append(values, h.rekeyResults()...)
-	path := h.path()
-	for _, slot := range []struct {
-		name string
-		ts   []byte
-	}{
-		{"hs.c", d.Value("c_hs")},
-		{"hs.s", d.Value("s_hs")},
-		{"p0.c", path.Value("ts_client")},
-		{"p0.s", path.Value("ts_server")},
-		{"p0.c.e1", h.nextSecret("ts_client")},
-		{"p0.s.e1", h.nextSecret("ts_server")},
-	} {
-		if slot.ts == nil {
-			continue
-		}
+	values = append(values, h.pathResults()...)
+	for _, slot := range h.slots() {
 		k := testkit.DeriveKeys(slot.ts)
 		values = append(values,
 			vectors.Value{Name: slot.name + ".ts", Bytes: k.TrafficSecret},
@@ -152,4 +181,32 @@ func (h *handshake) results() []vectors.Value {
 			vectors.Value{Name: slot.name + ".key_id", Bytes: k.KeyID})
 	}
 	return values
+}
+
+// A namedSlot is a key slot with its traffic secret.
+type namedSlot struct {
+	name string
+	ts   []byte
+}
+
+// slots are the key slots of the flow, those of Attach only if there is one.
+func (h *handshake) slots() []namedSlot {
+	slots := []namedSlot{{"hs.c", h.schedule.Value("c_hs")}, {"hs.s", h.schedule.Value("s_hs")}}
+	epochs := 1
+	if h.Rekey != nil {
+		epochs = 2
+	}
+	for epoch := range epochs {
+		suffix := []string{"", ".e1"}[epoch]
+		for path := range len(h.Attach) + 1 {
+			d := testkit.Derive("path", testkit.Values{"root": h.root(epoch), "binder": h.binder(path)})
+			name := fmt.Sprintf("p%d", path)
+			slots = append(slots, namedSlot{name + ".c" + suffix, d.Value("ts_client")}, namedSlot{name + ".s" + suffix, d.Value("ts_server")})
+		}
+		if len(h.Attach) > 0 {
+			d := testkit.Derive("attach", testkit.Values{"root": h.root(epoch)})
+			slots = append(slots, namedSlot{"at.c" + suffix, d.Value("ts_client")}, namedSlot{"at.s" + suffix, d.Value("ts_server")})
+		}
+	}
+	return slots
 }

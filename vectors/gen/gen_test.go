@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"crypto/ed25519"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -196,5 +197,45 @@ func TestCoreFlowIsAppendixA(t *testing.T) {
 	}
 	if total["client"] != 2014 || total["server"] != 2013 {
 		t.Errorf("the client writes %d and the server %d bytes, want 2014 and 2013", total["client"], total["server"])
+	}
+}
+
+// The flow on UDP has the datagrams and sizes of appendix A.7.
+func TestUDPFlowIsAppendixA(t *testing.T) {
+	v, err := vectors.Load("flows/udp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sizes []int
+	total := map[string]int{}
+	for _, step := range v.Steps {
+		sizes = append(sizes, len(step.Frame))
+		total[step.From] += len(step.Frame)
+	}
+	if want := []int{1136, 160, 1184, 438, 1136, 266, 314, 160, 176, 176, 184, 112, 112}; !slices.Equal(sizes, want) {
+		t.Errorf("datagrams have %v bytes, want %v", sizes, want)
+	}
+}
+
+// Every datagram of the flows fits what every endpoint accepts, and no sequence number
+// is used twice in a slot.
+func TestPathFlowsAreSound(t *testing.T) {
+	for _, name := range []string{"udp", "udp-token", "udp-kind-2", "udp-address", "attach", "rekey-paths"} {
+		v, err := vectors.Load("flows/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		used := map[string]bool{}
+		for i, step := range v.Steps {
+			f, _, _ := testkit.DecodeFrame(step.Frame)
+			slot := fmt.Sprintf("%x %d", f.Header.Bytes("key_id"), f.Sequence())
+			if len(step.Frame) > 1200 || !f.Clear() && used[slot] {
+				t.Errorf("%s: step %d has %d bytes, its sequence number was used: %t", name, i+1, len(step.Frame), used[slot])
+			}
+			if !f.Clear() && step.Plaintext == nil {
+				t.Errorf("%s: step %d does not open", name, i+1)
+			}
+			used[slot] = true
+		}
 	}
 }

@@ -12,28 +12,67 @@ import (
 
 // inputs is a file of flows/: everything random, chosen or timed in a session.
 type inputs struct {
-	Format       int          `json:"format"`
-	Comment      string       `json:"comment"`
-	IdentitySeed hexBytes     `json:"identity_seed"`
-	MLDSASeed    hexBytes     `json:"mldsa_seed"` // of a kind-2 identity
-	Client       clientInputs `json:"client"`
-	Server       serverInputs `json:"server"`
-	Rekey        *rekeyInputs `json:"rekey"`
+	Format       int            `json:"format"`
+	Comment      string         `json:"comment"`
+	IdentitySeed hexBytes       `json:"identity_seed"`
+	MLDSASeed    hexBytes       `json:"mldsa_seed"` // of a kind-2 identity
+	Client       clientInputs   `json:"client"`
+	Server       serverInputs   `json:"server"`
+	Rekey        *rekeyInputs   `json:"rekey"`
+	UDP          *udpInputs     `json:"udp"` // the handshake runs on UDP
+	Attach       []attachInputs `json:"attach"`
 	Handshake    []struct {
 		From    string `json:"from"`
 		Message string `json:"message"`
+		Index   *int   `json:"index"` // UDP: this fragment alone, without token
+		Token   string `json:"token"` // UDP: "cookie" or "address_token" in every fragment
 		Stamp   uint64 `json:"stamp"`
 	} `json:"handshake"`
-	Frames []struct {
-		From      string   `json:"from"`
-		Epoch     int      `json:"epoch"`
-		Message   string   `json:"message"` // RekeyInit or RekeyResp, written behind the plaintext, which is its prologue
-		Type      uint8    `json:"type"`
-		Flags     uint16   `json:"flags"`
-		Sequence  uint64   `json:"sequence"`
-		Stamp     uint64   `json:"stamp"`
-		Plaintext hexBytes `json:"plaintext"`
-	} `json:"frames"`
+	Frames []frameInputs `json:"frames"`
+}
+
+// frameInputs are what is chosen in a frame after the handshake.
+type frameInputs struct {
+	From      string   `json:"from"`
+	At        string   `json:"at"`   // client's address, if it is another than in udp
+	Path      int      `json:"path"` // 0, or the number of an attached path
+	Epoch     int      `json:"epoch"`
+	Message   string   `json:"message"` // written behind the plaintext, which is its prologue; of Attach and AttachAck, the whole
+	Piece     *int     `json:"piece"`   // UDP: this fragment of the message alone
+	Type      uint8    `json:"type"`
+	Flags     uint16   `json:"flags"`
+	Sequence  uint64   `json:"sequence"`
+	Stamp     uint64   `json:"stamp"`
+	Plaintext hexBytes `json:"plaintext"`
+}
+
+// udpInputs are what is chosen or random on UDP besides the messages.
+type udpInputs struct {
+	Client       string       `json:"client"` // address and port
+	Cookie       *tokenInputs `json:"cookie"`
+	AddressToken *tokenInputs `json:"address_token"`
+}
+
+// tokenInputs are the fields of a token and its key.
+type tokenInputs struct {
+	Key    hexBytes `json:"key"`
+	KeyGen uint64   `json:"key_gen"`
+	Expiry uint64   `json:"expiry"`
+	Salt   hexBytes `json:"salt"`
+}
+
+// attachInputs are what is random or chosen in an Attach and its AttachAck.
+type attachInputs struct {
+	Kind         uint64   `json:"kind"`
+	Flags        uint64   `json:"flags"`
+	Counter      uint64   `json:"counter"`
+	Random       hexBytes `json:"random"`
+	HandshakeID  hexBytes `json:"handshake_id"`
+	ClientTime   uint64   `json:"client_time"`
+	Status       uint64   `json:"status"`
+	PathID       uint64   `json:"path_id"`
+	ServerRandom hexBytes `json:"server_random"`
+	ServerTime   uint64   `json:"server_time"`
 }
 
 // rekeyInputs are what is random in a rekey.
@@ -210,11 +249,6 @@ func (h *handshake) sealed(messageType uint8, hsType, stamp uint64, secret strin
 	keys := testkit.DeriveKeys(h.schedule.Value(secret)).For(h.suite())
 	d.Keys = &keys
 	return d
-}
-
-// path returns the traffic secrets of path 0.
-func (h *handshake) path() *testkit.Derivation {
-	return testkit.Derive("path", testkit.Values{"root": h.schedule.Value("root_0"), "binder": h.schedule.Value("binder_0")})
 }
 
 func apply(hook func(*testkit.Message), m *testkit.Message) {

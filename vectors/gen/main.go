@@ -45,6 +45,7 @@ func all() []vectors.Vector {
 		heartbeatVectors(), disconnectVectors(), ackVectors(), errorVectors(), messageVectors(), roleVectors(),
 		envelopeVectors(), clientHelloVectors(), serverHelloVectors(), serverFlightVectors(), clientFinishVectors(),
 		handshakeDoneVectors(), probeVectors(), fragmentVectors(), compressionVectors(), rekeyVectors(), otherSuiteVectors(), identityVectors(),
+		udpVectors(), tokenVectors(), attachVectors(),
 		scheduleVectors(), keyVectors(), flowVectors(),
 	)
 }

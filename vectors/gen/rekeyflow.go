@@ -36,37 +36,15 @@ func (r *rekeyInputs) derive(root []byte) *testkit.Derivation {
 	})
 }
 
-// rekeyMessage returns envelope and body of the named message, nothing for "".
+// rekeyMessage returns envelope and body of RekeyInit or RekeyResp.
 func (h *handshake) rekeyMessage(name string) []byte {
-	var messageType uint8
-	var hsType uint64
-	var body []byte
-	switch name {
-	case "":
-		return nil
-	case "RekeyInit":
-		messageType, hsType, body = typeHandshake, 32, h.Rekey.initBody().Encode()
-	case "RekeyResp":
-		messageType, hsType, body = typeHandshakeAck, 33, h.Rekey.respBody().Encode()
-	default:
-		panic(fmt.Sprintf("gen: a rekey has no message %q", name))
+	messageType, hsType, body := uint8(typeHandshake), uint64(rekeyInit), h.Rekey.initBody()
+	if name == "RekeyResp" {
+		messageType, hsType, body = typeHandshakeAck, rekeyResp, h.Rekey.respBody()
 	}
-	p := testkit.NewPlaintext(messageType, 0, body)
+	p := testkit.NewPlaintext(messageType, 0, body.Encode())
 	p.Envelope.DefaultUint("hs_type", hsType).Default("handshake_id", h.Rekey.HandshakeID)
 	return p.Encode()
-}
-
-// nextPath returns the traffic secrets of path 0 in epoch 1.
-func (h *handshake) nextPath() *testkit.Derivation {
-	root := h.Rekey.derive(h.schedule.Value("root_0")).Value("root_next")
-	return testkit.Derive("path", testkit.Values{"root": root, "binder": h.schedule.Value("binder_0")})
-}
-
-func (h *handshake) nextSecret(name string) []byte {
-	if h.Rekey == nil {
-		return nil
-	}
-	return h.nextPath().Value(name)
 }
 
 func (h *handshake) rekeyResults() []vectors.Value {

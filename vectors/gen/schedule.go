@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"net/netip"
 
 	"github.com/bpci/xtmp/vectors"
 	"github.com/bpci/xtmp/vectors/testkit"
@@ -38,6 +39,16 @@ func scheduleVectors() []vectors.Vector {
 			[]vectors.Value{{Name: "attach", Bytes: []byte("attach")}, {Name: "attach_ack", Bytes: []byte("attach ack")}}, "binder"),
 		derive("attach", "attach", "KEY-001", "The attach slots of appendix B.2, of a later chapter.",
 			[]vectors.Value{{Name: "root", Bytes: root}}, "ts_client", "ts_server"),
+		derive("path-1", "path", "KEY-001", "The traffic secrets of path 1 in appendix B.6.",
+			[]vectors.Value{{Name: "root", Bytes: root}, {Name: "binder", Bytes: binderOne()}}, "ts_client", "ts_server"),
+		derive("reset-token", "reset", "HSK-033", "The reset token of appendix B.6.",
+			[]vectors.Value{
+				{Name: "reset_key", Bytes: bytes.Repeat([]byte{7}, 32)},
+				{Name: "session_id", Bytes: unhex("1122334455667788")},
+			}, "reset_token"),
+		tokenOf("cookie", "010100006ab13b8a0909090909090909", testkit.CookieBinding(4711, unhex("0102030405060708")),
+			"The cookie of appendix B.6."),
+		tokenOf("address-token", "010200006ab28d000909090909090909", nil, "The address token of appendix B.6."),
 		derive("integrity-tag", "integrity_tag", "INT-008", "The tag of the suite-0 frame of appendix B.3.",
 			[]vectors.Value{
 				{Name: "key", Bytes: testkit.DeriveKeys(appendixBPath().Value("ts_client")).Key},
@@ -69,6 +80,24 @@ func scheduleVectors() []vectors.Vector {
 		derive("fingerprint", "identity", "TRU-008", "The fingerprint of appendix B.4.",
 			[]vectors.Value{{Name: "identity_key", Bytes: readIdentity().KeyBytes()}}, "fingerprint"),
 	}, slotVectors()...)
+}
+
+// binderOne is binder_1 of appendix B.6.
+func binderOne() []byte {
+	five, six := bytes.Repeat([]byte{5}, 32), bytes.Repeat([]byte{6}, 32)
+	a := attachInputs{Kind: 1, Random: five, ClientTime: clock, PathID: 1, ServerRandom: six, ServerTime: clock}
+	return testkit.Derive("path_binder", testkit.Values{
+		"attach": testkit.TranscriptMessage(hsAttach, a.body()), "attach_ack": testkit.TranscriptMessage(hsAttachAck, a.answer()),
+	}).Value("binder")
+}
+
+func tokenOf(id, head string, binding []byte, comment string) vectors.Vector {
+	return derive(id, "address", "TOK-001", comment, []vectors.Value{
+		{Name: "token_key", Bytes: bytes.Repeat([]byte{8}, 32)},
+		{Name: "token_head", Bytes: unhex(head)},
+		{Name: "client_ip", Bytes: testkit.ClientIP(netip.MustParseAddr("192.0.2.1"))},
+		{Name: "binding", Bytes: binding},
+	}, "token")
 }
 
 // hybrid is the identity of kind 2 of flows/suite-3.json.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"math/big"
 	"slices"
@@ -39,7 +40,7 @@ func good(id, flow, req, comment string, change func(*handshake)) vectors.Vector
 }
 
 func serverFlightVectors() []vectors.Vector {
-	return slices.Concat(flightForm(), flightIdentity(), flightParams(), flightProofs(), flightFrame())
+	return slices.Concat(flightForm(), flightIdentity(), flightEndpoints(), flightParams(), flightProofs(), flightFrame())
 }
 
 // flightForm is about the three messages.
@@ -107,14 +108,50 @@ func flightIdentity() []vectors.Vector {
 		bad("fingerprint-bit", "core", "TRU-007", "One bit of the fingerprint.", identity(flip("fingerprint", 0))),
 		good("tlv-8000", "core", "TYP-025", "An unknown TLV type that can be ignored.",
 			identity(set("extensions", testkit.TLVBlock(testkit.TLV{Type: 0x8000, Value: []byte("value")})))),
-		good("tlv-attach-endpoints", "core", "TYP-030", "TLV 0x0002 is known here; its value is not looked at.",
-			identity(set("extensions", testkit.TLVBlock(testkit.TLV{Type: 2, Value: []byte("value")})))),
+		good("tlv-attach-endpoints", "core", "TYP-030 PTH-058", "TLV 0x0002 is known here; a client that attaches reads a list of one.",
+			identity(set("extensions", endpoints(endpoint(1, 8090, "a.example"))))),
 		bad("tlv-delegation", "core", "TYP-026", "TLV 0x0001 is refused as unknown.",
 			identity(set("extensions", testkit.TLVBlock(testkit.TLV{Type: 1})))),
 		bad("tlv-descending", "core", "TYP-027", "TLV types in descending order.",
 			identity(set("extensions", testkit.TLVBlock(testkit.TLV{Type: 0x8001}, testkit.TLV{Type: 0x8000})))),
 		bad("tlv-beyond", "core", "TYP-029", "ext_len reaches beyond ServerIdentity.", identity(set("extensions", []byte{0, 4}))),
 	}
+}
+
+// flightEndpoints is about the list of TLV 0x0002, which only a client that attaches reads.
+func flightEndpoints() []vectors.Vector {
+	with := func(list ...[]byte) func(*handshake) {
+		return func(h *handshake) {
+			h.identity = func(m *testkit.Message) { m.Set("extensions", endpoints(list...)) }
+		}
+	}
+	one := endpoint(1, 8090, "a.example")
+	of := []vectors.Vector{
+		good("endpoints-two", "core", "PTH-056", "Two endpoints, one of each kind.", with(one, endpoint(2, 1, "2001:db8::1"))),
+		good("endpoints-kind-3", "core", "PTH-059", "An endpoint of a kind that nobody knows.", with(endpoint(3, 8090, "a.example"), one)),
+		bad("endpoints-empty", "core", "PTH-060", "No endpoint at all.", with()),
+		bad("endpoints-port-0", "core", "PTH-060", "Port 0.", with(endpoint(1, 0, "a.example"))),
+		bad("endpoints-host-empty", "core", "PTH-060", "An empty host.", with(endpoint(1, 8090, ""))),
+		bad("endpoints-host-not-ascii", "core", "PTH-060", "A host beyond ASCII.", with(one, endpoint(2, 8090, "\x80.example"))),
+		bad("endpoints-short", "core", "PTH-060", "The last host is shorter than host_len.", with(one, one[:len(one)-1])),
+		bad("endpoints-header-short", "core", "PTH-060", "Three bytes behind the last endpoint.", with(one, one[:3])),
+		bad("endpoints-kind-3-port-0", "core", "PTH-060", "Port 0 of a kind that nobody knows.", with(one, endpoint(3, 0, "a.example"))),
+	}
+	for i := range of {
+		of[i].Needs = "failover"
+	}
+	return of
+}
+
+// endpoints is the block of TLV 0x0002.
+func endpoints(list ...[]byte) []byte {
+	return testkit.TLVBlock(testkit.TLV{Type: 2, Value: bytes.Join(list, nil)})
+}
+
+// endpoint is an entry of TLV 0x0002.
+func endpoint(kind byte, port uint16, host string) []byte {
+	entry := binary.BigEndian.AppendUint16([]byte{kind}, port)
+	return append(append(entry, byte(len(host))), host...)
 }
 
 func readIdentity() testkit.Identity { return testkit.Identity{Seed: readInputs("core").IdentitySeed} }

@@ -93,6 +93,8 @@ func (w *walker) plaintext(messageType uint8, flags uint16, data []byte) {
 	layout, repeated := BodyLayout(messageType, hsType)
 	opaque := flags&(FlagValue("FRAGMENT")|FlagValue("COMPRESSED")) != 0
 	switch {
+	case p.Envelope != nil && !short && p.Envelope.Uint("frag_count") > 1:
+		w.add("envelope.fragment", p.Body, false) // of a handshake message on UDP
 	case short || opaque || layout == "":
 		w.add("body", p.Body, false)
 	case repeated:
@@ -114,6 +116,23 @@ func (w *walker) repeated(layout spec.Layout, data []byte) {
 	}
 }
 
+// entries goes through the entries of the TLV block of a message. The value of one
+// that the text gives a layout in this message is taken apart.
+func (w *walker) entries(message string, entry spec.Layout, data []byte) {
+	for len(data) > 0 {
+		var m *Message
+		m, data = decodeLayout(entry, 0, data)
+		value := m.Bytes("value")
+		if m.Short() || message != "server_identity" || m.Uint("type") != tlvAttachEndpoints || len(value) == 0 {
+			w.message(m)
+			continue
+		}
+		m.Fields = m.Fields[:len(m.Fields)-1]
+		w.message(m)
+		w.repeated(Layout("attach_endpoint"), value)
+	}
+}
+
 func (w *walker) message(m *Message) {
 	for _, f := range m.Fields {
 		label := m.Layout.Name + "." + f.Name
@@ -122,7 +141,7 @@ func (w *walker) message(m *Message) {
 			w.add(label, f.Bytes, f.Short)
 		case f.Spec.Kind == spec.KindTLV:
 			w.add(label, f.Bytes[:tlvLenSize], false)
-			w.repeated(*inner, f.Bytes[tlvLenSize:])
+			w.entries(m.Layout.Name, *inner, f.Bytes[tlvLenSize:])
 		case f.Spec.Kind == spec.KindVar && m.Layout.Name != "flight_message":
 			w.repeated(*inner, f.Bytes)
 		default:

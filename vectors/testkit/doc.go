@@ -23,6 +23,10 @@
 // bytes. A name that the registry does not know is the caller's mistake and
 // panics; bytes never do.
 //
+// On UDP a handshake message is several frames: [Fragments] cuts a draft, [Join]
+// puts plaintexts together. [ComposeAck] and [AckSpans] write and read the ranges
+// of an Ack, [SealToken] makes a cookie or an address token.
+//
 // The package does not decide whether a frame is legal, keeps no counters and no
 // session, and does no I/O. It seals with the suites of the registry, signs with
 // identities of both kinds, cuts fragments and deflates; what it does so, and in

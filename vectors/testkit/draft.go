@@ -41,12 +41,17 @@ func (d *Draft) Mid() uint64 { return d.Plaintext.Prologue.Uint("mid") }
 // Inside returns the plaintext as it is sealed, which is the payload of a clear
 // frame.
 func (d *Draft) Inside() []byte {
+	whole := *d.Plaintext // the envelope is shared, so that its total_len is what was written
+	whole.Body = d.WholeBody()
+	return whole.Encode()
+}
+
+// WholeBody returns what follows prologue and envelope.
+func (d *Draft) WholeBody() []byte {
 	if d.Body != nil {
 		d.Plaintext.Body = d.Body.Encode()
 	}
-	whole := *d.Plaintext // the envelope is shared, so that its total_len is what was written
-	whole.Body = slices.Concat(whole.Body, d.Trailing)
-	return whole.Encode()
+	return slices.Concat(d.Plaintext.Body, d.Trailing)
 }
 
 // NewDraft returns the draft of a clear frame with an empty body. Its stamp is in

@@ -3,6 +3,7 @@ package testkit
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,8 +26,17 @@ func Meaning(label string, data []byte) string {
 		}
 		suite, _ := registry.Suite(uint8(value))
 		return suite.Name
-	case "frame.timestamp", "client_hello.client_time", "server_hello.server_time", "handshake_done.server_time":
+	case "frame.timestamp", "client_hello.client_time", "server_hello.server_time", "handshake_done.server_time",
+		"attach.client_time", "attach_ack.server_time":
 		return moment(value)
+	case "token.expiry":
+		return moment(value * 1_000_000)
+	case "token.kind":
+		return nameOf(value, "", "cookie", "address token")
+	case "attach.kind", "attach_endpoint.kind":
+		return nameOf(value, "", "TCP or WebSocket", "UDP")
+	case "attach_endpoint.host":
+		return printable(data)
 	case "envelope.hs_type":
 		hs, _ := registry.HSType(uint8(value))
 		return hs.Name
@@ -42,13 +52,13 @@ func Meaning(label string, data []byte) string {
 				return k.Name
 			}
 		}
-	case "error.code", "disconnect.reason":
+	case "error.code", "disconnect.reason", "attach_ack.status":
 		code, _ := registry.Error(uint16(value))
 		return code.Name
 	case "error.scope":
-		return scopeName(value)
+		return nameOf(value, "message", "path", "session")
 	case "probe.op":
-		return probeName(value)
+		return nameOf(value, "echo", "sink", "source", "fail", "delay", "stream")
 	}
 	return bitNames(label, value)
 }
@@ -86,19 +96,20 @@ func bitNames(label string, value uint64) string {
 	return strings.Join(names, " ")
 }
 
-func scopeName(value uint64) string {
-	if names := []string{"message", "path", "session"}; value < uint64(len(names)) {
+// nameOf returns the name of a small number, "" if it has none.
+func nameOf(value uint64, names ...string) string {
+	if value < uint64(len(names)) {
 		return names[value]
 	}
 	return ""
 }
 
-// probeName names an operation of Probe.
-func probeName(value uint64) string {
-	if names := []string{"echo", "sink", "source", "fail", "delay", "stream"}; value < uint64(len(names)) {
-		return names[value]
+// printable returns bytes as text if they are ASCII that can be printed.
+func printable(data []byte) string {
+	if slices.ContainsFunc(data, func(b byte) bool { return b < 0x20 || b > 0x7E }) {
+		return ""
 	}
-	return ""
+	return string(data)
 }
 
 // moment returns microseconds since the Unix epoch as a date.

@@ -98,6 +98,21 @@ func (m *Message) DefaultUint(name string, value uint64) *Message {
 	return m.Default(name, PutUint(value, f.Size))
 }
 
+// Hold is DefaultUint for a number that then stands.
+func (m *Message) Hold(name string, value uint64) *Message {
+	if i, _ := m.find(name); i >= 0 && !m.Fields[i].Fixed {
+		m.SetUint(name, value)
+	}
+	return m
+}
+
+// Clone returns a message that shares nothing that a change would reach.
+func (m *Message) Clone() *Message {
+	clone := *m
+	clone.Fields = slices.Clone(m.Fields)
+	return &clone
+}
+
 // Cut removes a field.
 func (m *Message) Cut(name string) *Message {
 	m.Fields = slices.Delete(m.Fields, m.index(name), m.index(name)+1)

@@ -4,11 +4,9 @@ import (
 	"crypto/ecdh"
 	"crypto/mlkem"
 	"crypto/mlkem/mlkemtest"
-	"crypto/sha256"
 	"crypto/sha3"
 	"fmt"
 	"io"
-	"slices"
 )
 
 // Entropy returns an endless stream of bytes that depends on the label alone:
@@ -86,8 +84,7 @@ func Fingerprint(identityKey []byte) []byte {
 	return Derive("identity", Values{"identity_key": identityKey}).Value("fingerprint")
 }
 
-// ResetToken is the first 16 bytes of HMAC-SHA-256(reset_key, "XTMP/1 reset" ‖
-// session_id) [XTMP-HSK-033].
+// ResetToken returns the reset token of a session [XTMP-HSK-033].
 func ResetToken(resetKey, sessionID []byte) []byte {
-	return hmacSum(sha256.New, resetKey, slices.Concat([]byte("XTMP/1 reset"), sessionID))[:16]
+	return Derive("reset", Values{"reset_key": resetKey, "session_id": sessionID}).Value("reset_token")
 }

@@ -3,6 +3,25 @@ package testkit
 // tlvLenSize is the size of ext_len, which opens a TLV block.
 const tlvLenSize = 2
 
+// tlvAttachEndpoints is the type of attach_endpoints, which ServerIdentity alone
+// knows.
+const tlvAttachEndpoints = 2
+
+// Endpoints returns the value of attach_endpoints: one attach_endpoint after the
+// other.
+func Endpoints(endpoints ...*Message) []byte {
+	var value []byte
+	for _, e := range endpoints {
+		value = append(value, e.Encode()...)
+	}
+	return value
+}
+
+// Endpoint returns an attach_endpoint of a kind, 1 for TCP and WebSocket, 2 for UDP.
+func Endpoint(kind uint8, host string, port uint16) *Message {
+	return Compose("attach_endpoint").DefaultUint("kind", uint64(kind)).DefaultUint("port", uint64(port)).Default("host", []byte(host))
+}
+
 // A TLV is one entry of a TLV block.
 type TLV struct {
 	Type  uint16

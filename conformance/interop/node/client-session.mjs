@@ -1,19 +1,22 @@
 // What a client adds to a session: HandshakeDone, calls and their replies, pushes,
 // rekey, pings, and the two reasons for which a client sends a PING on its own.
 
-import { BIT, ERROR, HEARTBEAT, HS, LIMIT, TIMER, TYPE, isRequestType } from './codes.mjs';
+import { BIT, ERROR, HS, LIMIT, TIMER, TYPE, isRequestType } from './codes.mjs';
+import { nowMs, time } from './clock.mjs';
 import { deflated, inflate } from './compression.mjs';
-import { CheckFailed, Malformed } from './frame.mjs';
+import { Ended, Malformed, protocolViolation, unexpectedMessage } from './frame.mjs';
 import { decodeError, splitEnvelope } from './messages.mjs';
 import { Queue } from './outbox.mjs';
 import { random } from './primitives.mjs';
 import { ClientRekey } from './rekey.mjs';
-import { Session, protocolViolation, unexpectedMessage } from './session.mjs';
+import { Session } from './session.mjs';
+import { Watch } from './watch.mjs';
 
 const HANDSHAKE_DONE_BYTES = 56;
 const LONGEST_BODY = LIMIT.message_to_server_before_wallet;
 
 export class ClientSession extends Session {
+  client = true;
   payloadLimit = LIMIT.frame_payload; // [XTMP-LIM-003]
   #handshakeId;
   #done = false; // HandshakeDone is there
@@ -21,35 +24,40 @@ export class ClientSession extends Session {
   #subscriptions = new Map(); // sub_id → what takes its pushes
   #inflates;
   #waiting = new Queue(); // calls that the limits of 8.6 hold back
+  #posted = new Set(); // calls whose request has no number yet
   #unanswered = 0;
   #unansweredBytes = 0;
   #pings = new Map(); // data in hex → { resolve, reject }
-  #heartbeatMs;
-  #probeMs = TIMER.T_PROBE;
-  #probe = null; // data of the PING that T_PROBE sent
+  token = null; // the address token of HandshakeDone
+  failover = null;
+  leftUDP = false; // a UDP path that was current has failed
 
-  constructor(options) {
-    super(options);
-    this.#handshakeId = options.handshakeId;
-    this.#inflates = options.inflates ?? false;
-    this.rekey = new ClientRekey({ ...this.rekeyOptions, session: this, rotateMs: 1000 * this.params.keyRotationS });
-    this.#heartbeatMs = Math.min(options.heartbeatMs ?? TIMER.T_HEARTBEAT, this.params.idleTimeoutMs / 3); // [XTMP-HBT-019]
+  constructor({ handshakeId, inflates = false, root, ...options }) {
+    super({ ...options, heartbeatMs: Math.min(options.heartbeatMs ?? TIMER.T_HEARTBEAT, options.params.idleTimeoutMs / 3) }); // [XTMP-HBT-019]
+    this.#handshakeId = handshakeId;
+    this.#inflates = inflates;
+    this.rekey = new ClientRekey({ session: this, root, rotateMs: 1000 * this.params.keyRotationS });
   }
 
   // ping resolves to the round trip in milliseconds.
   ping() {
-    const data = random(8);
-    const started = performance.now();
+    const started = nowMs();
     return new Promise((resolve, reject) => {
-      if (this.over) return reject(new Error('the session is over'));
-      this.#pings.set(data.toString('hex'), { resolve: () => resolve(performance.now() - started), reject });
-      this.sendHeartbeat(HEARTBEAT.PING, data);
+      if (this.over || !this.current) return reject(new Error('the session is over, or has no path'));
+      const data = this.current.pingData();
+      this.#pings.set(data.toString('hex'), { resolve: () => resolve(nowMs() - started), reject });
+      this.current.ping(data);
     });
   }
 
   start() {
     super.start();
     this.rekey.rotate();
+  }
+
+  add(path) {
+    super.add(path);
+    path.probe = new Watch(this, path);
   }
 
   keyWearsOut() {
@@ -62,13 +70,14 @@ export class ClientSession extends Session {
   // [XTMP-MSG-047] [XTMP-MSG-048]
   call(type, body, { priority, compress, fragment, replied } = {}) {
     return new Promise((resolve, reject) => {
-      if (this.over || this.draining) return reject(new Error('the session is over')); // [XTMP-DSC-016]
+      if (this.over || this.draining) return reject(Object.assign(new Error('not sent: the session is over'), { notSent: true })); // [XTMP-DSC-016]
       if (body.length > LONGEST_BODY) return reject(new RangeError(`a body of more than ${LONGEST_BODY} bytes`)); // [XTMP-LIM-004]
       const call = { type, size: body.length, replied, resolve, reject };
-      call.message = { type, ...this.#deflated(body, compress), priority, fragment, reliable: true, numbered: (mid) => this.#calls.set(mid, call) };
-      call.timer = setTimeout(() => reject(new Error('unknown: no reply within T_REPLY')), TIMER.T_REPLY + 1);
+      call.message = { type, ...this.#deflated(body, compress), priority, fragment, reliable: true, numbered: (mid) => this.#posted.delete(call) && this.#calls.set(mid, call) };
+      call.timer = time.setTimeout(() => reject(new Error('unknown: no reply within T_REPLY')), TIMER.T_REPLY + 1);
       this.#waiting.push(call);
       this.#release();
+      this.failover?.look(); // [XTMP-PRK-018]
     });
   }
 
@@ -96,41 +105,101 @@ export class ClientSession extends Session {
       const call = this.#waiting.shift();
       this.#unanswered += 1;
       this.#unansweredBytes += call.size;
-      this.outbox.push(call.message);
+      this.#posted.add(call);
+      this.post(call.message);
     }
-    this.flush();
-    this.#watch();
+    this.watchAll();
   }
 
-  // #watch runs T_PROBE while a request is unanswered. [XTMP-HBT-020] [XTMP-HBT-021]
-  #watch() {
-    if ((this.#unanswered === 0 && !this.rekey.awaiting) || this.over) {
-      this.deadlines.clear('probe');
-      this.#probeMs = TIMER.T_PROBE;
-      return;
-    }
-    this.deadlines.set('probe', this.#probeMs, () => {
-      this.#probe = random(8);
-      this.sendHeartbeat(HEARTBEAT.PING, this.#probe);
-      this.#watch();
-    });
+  // --- Paths ---
+
+  // needs says that there are calls to make or to wait for.
+  get needs() {
+    return this.#calls.size > 0 || this.#posted.size > 0 || this.#waiting.length > 0 || this.unsettled || this.rekey.awaiting;
   }
 
-  heard() {
-    this.#watch();
+  suspects(path) {
+    if (path === this.current && path.datagram) this.leftUDP = true;
+    this.failover?.look();
   }
 
-  // sent restarts the heartbeat period. [XTMP-HBT-014] [XTMP-HBT-018]
-  sent() {
-    this.deadlines.set('heartbeat', this.#heartbeatMs, () => this.sendHeartbeat(HEARTBEAT.PING, Buffer.alloc(0)));
+  firstFrame(path) {
+    this.revived(path);
+    this.failover?.look();
   }
 
-  pong(data) {
-    if (this.#probe?.equals(data)) {
-      this.#probe = null;
-      this.#probeMs = Math.min(2 * this.#probeMs, TIMER.T_PROBE_MAX);
-      this.#watch();
-    }
+  pathLost(path) {
+    if (path === this.current) Object.assign(this, { current: null, leftUDP: path.datagram });
+    this.failover?.look();
+    this.rescue();
+  }
+
+  // pathless: the session waits for a path, as long as its server does. [XTMP-PRK-017]
+  pathless(why, path) {
+    if (!this.failover) return this.end(why);
+    Object.assign(this, { current: null, leftUDP: path.datagram });
+    this.rekey.rest();
+    this.deadlines.begin('park', TIMER.T_PARK_ANON, () => this.end(`without a path for T_PARK_ANON: ${why}`));
+    this.failover.look();
+  }
+
+  // attached takes a path that was attached. [XTMP-RKY-019] [XTMP-RKY-052]
+  attached(path) {
+    const { epoch } = path.seal;
+    this.rekey.adopt(path);
+    if (this.rekey.rootOf(epoch + 1)) path.seal.rekey(this.rekey.secretsOf(path, epoch + 1).ts_client, epoch + 1);
+    path.watch();
+  }
+
+  // resumed: there is a path again. [XTMP-PRK-019]
+  resumed() {
+    if (!this.deadlines.has('park')) return;
+    this.deadlines.clear('park');
+    this.rekey.resume();
+  }
+
+  moveTo(path) {
+    super.moveTo(path);
+    this.watchAll();
+  }
+
+  // repeatOldest sends the oldest unanswered request again, or a PING: the word by which
+  // a client moves to a standby path. [XTMP-PTH-022]
+  repeatOldest(path) {
+    const oldest = [...this.#calls.values()].find(({ replyMid, message }) => replyMid === undefined && message.mid !== undefined);
+    if (oldest) path.repeat(oldest.message);
+    else path.ping();
+  }
+
+  // awaits says that a request is unanswered.
+  get awaits() {
+    return this.#unanswered > 0 || this.rekey.awaiting;
+  }
+
+  // awaitsOn says that one is that was last sent on the path. [XTMP-UDP-103]
+  awaitsOn(path) {
+    return [...this.#calls.values()].some((call) => call.replyMid === undefined && call.message.on === path)
+      || (this.rekey.awaiting && this.unacked.get(this.rekey.mid)?.on === path);
+  }
+
+  watchAll() {
+    for (const path of this.paths) path.probe?.watch();
+  }
+
+  heard(path) {
+    this.failover?.heard();
+    path.probe?.heard();
+  }
+
+  silent() {}
+
+  // sent restarts the heartbeat period. [XTMP-HBT-014] [XTMP-HBT-018] [XTMP-PTH-038]
+  sent(path) {
+    path.deadlines.set('heartbeat', this.heartbeatMs, () => path.ping());
+  }
+
+  pong(data, path) {
+    path.probe?.pong(data);
     const key = data.toString('hex');
     this.#pings.get(key)?.resolve(); // one that nobody asked for is ignored [XTMP-HBT-009]
     this.#pings.delete(key);
@@ -146,9 +215,18 @@ export class ClientSession extends Session {
     if (m.type === TYPE.HANDSHAKE_ACK && m.replyTo !== undefined && !this.rekey.mids.has(m.replyTo)) { // [XTMP-MSG-043]
       throw protocolViolation('type 0x02 as reply to no RekeyInit');
     }
-    if (this.#done || (m.type === TYPE.HANDSHAKE_ACK && m.mid === 1n)) return;
-    if (m.type === TYPE.ERROR && m.mid === undefined) throw new CheckFailed(firstError(m));
+    if (m.path.datagram) return this.#judgeFirst(m);
+    if (this.#done || m.path.attached || (m.type === TYPE.HANDSHAKE_ACK && m.mid === 1n)) return;
+    if (m.type === TYPE.ERROR && m.mid === undefined) throw new Ended(firstError(m));
     throw unexpectedMessage('the first frame is not HandshakeDone');
+  }
+
+  // #judgeFirst: on UDP frames come in any order, and it is the numbers that say which
+  // was the first. [XTMP-UDP-052] … [XTMP-UDP-055]
+  #judgeFirst(m) {
+    if (m.path.attached) return;
+    if (m.seq === 0n && m.type === TYPE.ERROR && m.mid === undefined) throw new Ended(firstError(m));
+    if (!this.#done && m.mid === 1n && m.type !== TYPE.HANDSHAKE_ACK) throw unexpectedMessage('mid 1 is not HandshakeDone');
   }
 
   dispatch(m) {
@@ -185,13 +263,19 @@ export class ClientSession extends Session {
 
   #handshakeDone({ mid, body }) {
     const envelope = splitEnvelope(body); // bad: [XTMP-MSG-044]
-    if (mid === undefined || envelope.hsType !== HS.HANDSHAKE_DONE) { // [XTMP-MSG-045]
+    if (mid === undefined || envelope.hsType !== HS.HANDSHAKE_DONE) { // [XTMP-MSG-045] [XTMP-UDP-053]
       throw unexpectedMessage(`hs_type ${envelope.hsType} in a session`);
     }
-    if (this.#done) throw unexpectedMessage('a second HandshakeDone'); // [XTMP-HSK-061]
+    if (this.#done || mid !== 1n) throw unexpectedMessage('a second HandshakeDone, or one that is not the first message'); // [XTMP-HSK-061] [XTMP-UDP-054]
     if (!envelope.handshakeId.equals(this.#handshakeId)) throw unexpectedMessage('another handshake_id'); // [XTMP-HSK-060]
     if (envelope.body.length !== HANDSHAKE_DONE_BYTES) throw protocolViolation('HandshakeDone: not 56 bytes'); // [XTMP-ERR-022]
     this.#done = true;
+    const token = envelope.body.subarray(0, 48);
+    this.token = token.some((byte) => byte !== 0) ? Buffer.from(token) : null; // [XTMP-HSK-062] [XTMP-TOK-018]
+  }
+
+  get done() {
+    return this.#done;
   }
 
   // #reply takes a frame of a reply, which is matched by reply_to alone and judged
@@ -204,7 +288,7 @@ export class ClientSession extends Session {
     if (!call || (call.replyMid ?? mid) !== mid) return this.completed(m); // a second reply [XTMP-MSG-009]
     if (type !== TYPE.ERROR && type !== call.type) throw protocolViolation('a reply of another type'); // [XTMP-MSG-008]
     if (call.replyMid === undefined) this.#answered(call, mid, replyTo);
-    const whole = this.receive(m, this.#limits, ({ seq }, code, why) => this.#refuseReply(call, replyTo, code, seq, why));
+    const whole = this.receive(m, this.#limits, (frame, code, why) => this.#refuseReply(call, frame, code, why));
     if (whole !== null) this.#replied(call, whole);
   }
 
@@ -212,16 +296,16 @@ export class ClientSession extends Session {
   // be left out. [XTMP-MSG-014] [XTMP-FRG-010]
   #answered(call, mid, replyTo) {
     call.replyMid = mid;
-    this.peerHas(replyTo);
-    this.outbox.abandon(call.message);
+    this.peerHas(call.message);
+    for (const path of this.paths) path.outbox.abandon(call.message);
     this.#unanswered -= 1;
     this.#unansweredBytes -= call.size;
   }
 
   #replied(call, whole) {
-    const { type, seq, replyTo } = whole;
+    const { type, replyTo } = whole;
     const body = this.#inflated(whole);
-    if (body === null) return this.#refuseReply(call, replyTo, ERROR.DECOMPRESS_LIMIT, seq, 'it does not inflate');
+    if (body === null) return this.#refuseReply(call, whole, ERROR.DECOMPRESS_LIMIT, 'it does not inflate');
     this.#ended(call, replyTo);
     if (type === TYPE.ERROR) this.#errorReply(call, body);
     else this.#bodyReply(call, type, Buffer.from(body)); // whoever stopped waiting gets nothing [XTMP-MSG-049]
@@ -229,16 +313,16 @@ export class ClientSession extends Session {
   }
 
   // [XTMP-MSG-072] [XTMP-MSG-073] [XTMP-MSG-074]
-  #refuseReply(call, replyTo, code, seq, why) {
+  #refuseReply(call, { path, seq, replyTo }, code, why) {
     this.#ended(call, replyTo);
     call.reject(new Error(`unknown: the reply was refused: ${why}`));
-    this.notify(code, seq);
+    path.notify(code, seq);
     this.#release();
   }
 
   #ended(call, replyTo) {
     this.#calls.delete(replyTo);
-    clearTimeout(call.timer);
+    time.clearTimeout(call.timer);
   }
 
   #bodyReply(call, type, body) {
@@ -254,14 +338,15 @@ export class ClientSession extends Session {
   // #rekeyReply takes a reply to a RekeyInit. [XTMP-RKY-043]
   #rekeyReply(m) {
     if (!this.rekey.awaiting || m.replyTo !== this.rekey.mid) return this.completed(m); // a second reply [XTMP-MSG-009]
-    if (m.type === TYPE.ERROR) throw new CheckFailed('an Error in reply to RekeyInit');
+    if (m.type === TYPE.ERROR) throw new Ended('an Error in reply to RekeyInit');
     if (m.type !== TYPE.HANDSHAKE_ACK) throw protocolViolation('a reply of another type'); // [XTMP-MSG-008]
     const whole = this.receiveHandshake(m);
     if (whole === null) return;
     this.rekey.resp(splitEnvelope(whole.body));
     this.anchorAt(whole.stamp); // [XTMP-TIM-016]
-    this.peerHas(m.replyTo);
-    this.sendHeartbeat(HEARTBEAT.PING, Buffer.alloc(0)); // [XTMP-RKY-020]
+    this.peerHas(this.unacked.get(m.replyTo) ?? {});
+    this.rekey.pingAll(); // [XTMP-RKY-020] [XTMP-RKY-046]
+    this.watchAll();
   }
 
   // #errorReply: the scope of an Error that is a reply is ignored, and a malformed
@@ -281,14 +366,14 @@ export class ClientSession extends Session {
 
   // ended reports calls without a reply as unknown, and pings as lost.
   ended(why) {
+    this.failover?.stop();
     for (const call of this.#calls.values()) {
-      clearTimeout(call.timer);
+      time.clearTimeout(call.timer);
       call.reject(new Error(`unknown: the session ended: ${why}`));
     }
-    while (this.#waiting.length > 0) {
-      const call = this.#waiting.shift();
-      clearTimeout(call.timer);
-      call.reject(new Error(`not sent: the session ended: ${why}`));
+    for (const call of [...this.#posted, ...this.#waiting.take()]) {
+      time.clearTimeout(call.timer);
+      call.reject(Object.assign(new Error(`not sent: the session ended: ${why}`), { notSent: true }));
     }
     for (const { reject } of this.#pings.values()) reject(new Error(`the session ended: ${why}`));
   }

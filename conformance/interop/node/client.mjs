@@ -4,20 +4,26 @@
 //	node client.mjs ping host:port --pin HEX [--count N]
 //	node client.mjs probe host:port --pin HEX [--suites 3,1] [--compression]
 
+import { createSocket } from 'node:dgram';
+import { lookup } from 'node:dns/promises';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect as connectTCP } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { ERROR, LIMIT, SUITE, TIMER, TYPE } from './codes.mjs';
-import { SessionClock, skewed, wallClock } from './clock.mjs';
+import { Deadlines, SessionClock, nowMs, skewed, wallClock } from './clock.mjs';
 import { ClientSession } from './client-session.mjs';
 import { Connection } from './connection.mjs';
+import { Failover } from './failover.mjs';
 import { CheckFailed, checkChecksum, checkMagic, checkTypeAndFlags, checkVersion, isClear } from './frame.mjs';
 import { ClientHandshake, suitesFor } from './handshake.mjs';
 import { HandshakeFailure, parseEndpoint, parsePins, pinsFor } from './identity.mjs';
 import { decodeError } from './messages.mjs';
+import { StreamPath } from './path.mjs';
 import { Probe, ProbeError, sourceData } from './probe.mjs';
 import { random } from './primitives.mjs';
+import { DatagramHello } from './udp-client.mjs';
 
 // Hello is the stage before the session: it waits for ServerHello, then for
 // ServerFlight. Whatever else comes fails the handshake. [XTMP-HSK-084]
@@ -31,15 +37,17 @@ export class Hello {
   #skewed;
   #options;
   #wall;
+  #claim;
 
   // options are those of ClientSession: heartbeatMs, inflates.
-  constructor(connection, handshake, { clock, done, wall = wallClock, ...options }) {
+  constructor(connection, handshake, { clock, done, wall = wallClock, claim = () => true, ...options }) {
     this.#connection = connection;
     this.#handshake = handshake;
     this.#clock = clock;
     this.#options = options;
     this.#wall = wall;
     this.#done = done;
+    this.#claim = claim;
   }
 
   judge(h) {
@@ -75,18 +83,20 @@ export class Hello {
   }
 
   #flight(h, frame) {
-    const { params } = this.#handshake.serverFlight(h, this.#handshake.slot.open(h, frame, this.#handshake.sessionId, null), this.#skewed);
-    const { frame: finish, ...slots } = this.#handshake.finish(this.#clock.now());
+    const { params, endpoints } = this.#handshake.serverFlight(h, this.#handshake.slot.open(h, frame, this.#handshake.sessionId, null), this.#skewed);
+    if (!this.#claim()) throw new HandshakeFailure('the other transport was faster');
+    const { frame: finish, root, ...slots } = this.#handshake.finish(this.#clock.now());
     this.#handshake.erase();
     this.#connection.wire.write(finish);
-    const session = new ClientSession({
-      connection: this.#connection, id: this.#handshake.sessionId, slots, clock: this.#clock, anchor: this.#anchor, params,
-      handshakeId: this.#handshake.handshakeId, ...this.#options,
-    });
-    this.#connection.stage = session;
+    const { sessionId: id, suite, handshakeId } = this.#handshake;
+    const session = new ClientSession({ id, suite, clock: this.#clock, params, root, handshakeId, ...this.#options });
+    session.attachEndpoints = endpoints;
+    const path = new StreamPath({ session, connection: this.#connection, slots, anchor: this.#anchor });
+    this.#connection.stage = path;
     this.#connection.deadlines.clear('connect');
     session.start();
-    session.sent(); // the heartbeat period begins with ClientFinish
+    path.watch();
+    session.sent(path); // the heartbeat period begins with ClientFinish
     this.#done(session);
   }
 
@@ -102,14 +112,40 @@ function clearError(body) {
   return `the server, or somebody in its place, refused: ${name}${printable && ` (${printable})`} (unauthenticated)`;
 }
 
+// network is what a client uses of the system. [XTMP-CON-005]
+export const network = Object.freeze({
+  resolve: (host) => lookup(host),
+  socket: async (family) => {
+    const socket = createSocket({ type: family === 6 ? 'udp6' : 'udp4', recvBufferSize: 1 << 20 });
+    socket.bind(0);
+    await once(socket, 'listening');
+    return socket;
+  },
+  connect: ({ host, port }) => connectTCP({ host, port, allowHalfOpen: true }),
+});
+
+// owned makes a session whose promise `closed` tells why it ended, and that has further
+// paths if its server accepts them.
+function owned(session, { type, endpoint, net = network, failover = true }) {
+  session.closed = new Promise((closed) => (session.owner = { gone: () => closed(session.why) }));
+  if (failover && session.attachable) new Failover(session, { type, endpoint, net });
+  return session;
+}
+
 // connect opens a session with an endpoint under the pins given. It rejects with a
 // HandshakeFailure. suites are in the order of preference; inflates lets replies be
-// compressed. [XTMP-TRU-014]
-export function connect(endpoint, pins, { heartbeatMs, connectMs = TIMER.T_CONNECT, suites, inflates = false } = {}) {
+// compressed; transport is tcp, udp, or hybrid for the faster one. [XTMP-TRU-014]
+export function connect(endpoint, pins, { transport = 'tcp', ...options } = {}) {
+  if (pins.length === 0) return Promise.reject(new HandshakeFailure('there is no pin for this endpoint'));
+  return { tcp: connectStream, udp: connectDatagrams, hybrid: race }[transport](endpoint, pins, { type: transport, ...options });
+}
+
+// connectStream calls began(connection) as soon as there is one.
+function connectStream(endpoint, pins, { heartbeatMs, connectMs = TIMER.T_CONNECT, suites, inflates = false, net = network, claim, began = () => {}, ...rest }) {
   return new Promise((resolve, reject) => {
-    if (pins.length === 0) return reject(new HandshakeFailure('there is no pin for this endpoint'));
-    const socket = connectTCP({ host: endpoint.host, port: endpoint.port, allowHalfOpen: true }); // resolves names [XTMP-CON-005]
+    const socket = net.connect(endpoint);
     const connection = new Connection(socket);
+    began(connection);
     let refused;
     socket.once('error', (error) => (refused = error.message));
     connection.closed = () => reject(new HandshakeFailure(refused ?? connection.why, connection.met));
@@ -117,19 +153,50 @@ export function connect(endpoint, pins, { heartbeatMs, connectMs = TIMER.T_CONNE
     connection.stage = { judge: () => {}, take: () => {} };
     socket.once('connect', () => {
       const time = wallClock.now(); // [XTMP-HSK-004]
-      const handshake = new ClientHandshake(pins, time, { suites, inflates });
+      const handshake = new ClientHandshake(pins, time, { suites, inflates, attaches: rest.failover ?? true });
       const done = (session) => {
-        session.closed = new Promise((closed) => (connection.closed = () => closed(connection.why)));
-        resolve(session);
+        connection.closed = () => session.gone();
+        resolve(owned(session, { endpoint, net, ...rest }));
       };
-      connection.stage = new Hello(connection, handshake, { clock: new SessionClock(time), heartbeatMs, inflates, done });
+      connection.stage = new Hello(connection, handshake, { clock: new SessionClock(time), heartbeatMs, inflates, done, claim });
       connection.wire.write(handshake.hello()); // [XTMP-HSK-007]
     });
   });
 }
 
+// connectDatagrams takes a token from tokens, if there is one, and keeps the next one there.
+async function connectDatagrams(endpoint, pins, { net = network, tokens, type, failover = true, began = () => {}, ...options }) {
+  const { address, family } = await net.resolve(endpoint.host);
+  const socket = await net.socket(family);
+  const known = tokens?.take(endpoint, pins) ?? null;
+  const session = await new Promise((done, failed) => {
+    began(new DatagramHello({ socket, peer: { address, port: endpoint.port }, pins, known, done, failed, attaches: failover, ...options }));
+  });
+  session.kept = () => tokens?.keep(endpoint, pins, session);
+  return owned(session, { endpoint: { ...endpoint, address }, net, type, failover });
+}
+
+// race begins on UDP, and on TCP a little later; the first ServerFlight that verifies
+// has won. [XTMP-UDP-067] … [XTMP-UDP-071]
+function race(endpoint, pins, { raceMs = TIMER.T_RACE, ...options }) {
+  let won = null;
+  const rivals = {};
+  const deadlines = new Deadlines();
+  const claim = (name) => () => {
+    won ??= name;
+    deadlines.stop();
+    if (won === name) for (const [other, rival] of Object.entries(rivals)) if (other !== name) rival.fail('the other transport was faster');
+    return won === name;
+  };
+  const run = (name, start) => start(endpoint, pins, { ...options, claim: claim(name), began: (rival) => (rivals[name] = rival) });
+  const udp = run('udp', connectDatagrams);
+  const tcp = new Promise((resolve, reject) => deadlines.set('race', raceMs, () => run('tcp', connectStream).then(resolve, reject)));
+  udp.catch(() => won === null && deadlines.set('race', 0, () => run('tcp', connectStream).then(() => {}, () => {})));
+  return Promise.any([udp, tcp]).catch((error) => Promise.reject(error.errors.find(({ message }) => !/faster/.test(message)) ?? error.errors[0]));
+}
+
 const USAGE = `usage: node client.mjs (ping | probe) host:port (--pin HEX [--kind 1] | --pins FILE) [--count N] [--suites 1,2]
-  [--compression] [--bytes N]`;
+  [--compression] [--bytes N] [--transport tcp|udp|hybrid]`;
 
 // readSuites: suite 0 is offered only if it is named. [XTMP-SUI-004]
 function readSuites(text, pins) {
@@ -150,7 +217,7 @@ function readPins(v, endpoint) {
 function readOptions(args) {
   const text = { type: 'string' };
   const { values: v, positionals } = parseArgs({ args, allowPositionals: true, options: {
-    pin: text, pins: text, kind: { ...text, default: '1' }, count: text, bytes: { ...text, default: '1048576' }, suites: text,
+    pin: text, pins: text, kind: { ...text, default: '1' }, count: text, bytes: text, suites: text, transport: { ...text, default: 'tcp' },
     compression: { type: 'boolean', default: false },
   } });
   const [command, name] = positionals;
@@ -162,8 +229,10 @@ function readOptions(args) {
   };
   const endpoint = parseEndpoint(name);
   const pins = readPins(v, endpoint);
-  const options = { suites: readSuites(v.suites, pins), inflates: v.compression };
-  return { command, name, endpoint, pins, options, count: number('count', command === 'ping' ? 1 : 5), bytes: number('bytes') };
+  if (!/^(tcp|udp|hybrid)$/.test(v.transport)) throw new Error(`--transport ${v.transport}: neither tcp nor udp nor hybrid`);
+  const options = { suites: readSuites(v.suites, pins), inflates: v.compression, transport: v.transport };
+  const most = v.transport === 'tcp' ? 1_048_576 : LIMIT.message_udp - 8; // of one reply
+  return { command, name, endpoint, pins, options, count: number('count', command === 'ping' ? 1 : 5), bytes: number('bytes', most) };
 }
 
 const say = (line) => process.stdout.write(`${line}\n`);
@@ -171,7 +240,8 @@ const say = (line) => process.stdout.write(`${line}\n`);
 async function open({ name, endpoint, pins, options }) {
   const session = await connect(endpoint, pins, options);
   const warning = session.suite === SUITE.INTEGRITY_ONLY ? ', NOT ENCRYPTED' : ''; // [XTMP-INT-002]
-  say(`session ${session.id} with ${name}, suite ${session.suite}${warning}`);
+  const how = options.transport === 'tcp' ? '' : ` on ${session.current.datagram ? 'UDP' : 'TCP'}`;
+  say(`session ${session.id} with ${name}${how}, suite ${session.suite}${warning}`);
   return session;
 }
 

@@ -3,12 +3,26 @@
 import { uptime } from 'node:os';
 import { TIMER } from './codes.mjs';
 
+// time is where all of it comes from. Tests on virtual time put another source in its
+// place before they make anything.
+export const time = {
+  wall: () => BigInt(Date.now()) * 1000n, // microseconds since 1970
+  elapsed: hostElapsed, // microseconds
+  now: () => Number(process.hrtime.bigint()) / 1e6, // milliseconds
+  setTimeout: (act, ms) => setTimeout(act, ms),
+  clearTimeout: (timer) => clearTimeout(timer),
+  setImmediate: (act) => setImmediate(act),
+  clearImmediate: (immediate) => clearImmediate(immediate),
+};
+
 // wallClock shows microseconds since 1970 in steps of a millisecond, for Node has
 // no finer one: the true time lies within the step that begins with what it shows.
-export const wallClock = Object.freeze({ step: 1000n, now: () => BigInt(Date.now()) * 1000n });
+export const wallClock = Object.freeze({ step: 1000n, now: () => time.wall() });
 export const wallMicros = wallClock.now;
+export const elapsedMicros = () => time.elapsed();
+export const nowMs = () => time.now();
 
-// elapsedMicros is time that no setting of the clock moves, in microseconds from
+// hostElapsed is time that no setting of the clock moves, in microseconds from
 // an arbitrary origin. [XTMP-TIM-002] [XTMP-TMR-005]
 //
 // process.hrtime is CLOCK_MONOTONIC on Linux, which stands still while the
@@ -16,7 +30,7 @@ export const wallMicros = wallClock.now;
 // suspension, in steps of 10 ms. So where the two have drifted apart by more than
 // a second, the machine slept, and the difference is added. Elsewhere hrtime
 // alone is used: it counts sleep on macOS; on other systems TIM-002 is not met.
-export function elapsedMicros() {
+function hostElapsed() {
   const fine = process.hrtime.bigint() / 1000n;
   if (process.platform !== 'linux') return fine;
   const slept = upMicros() - fine - UP_AHEAD;
@@ -41,10 +55,11 @@ export class SessionClock {
     return this.#start + elapsedMicros() - this.#origin;
   }
 
-  // accepts is check 8 for a frame under a path key. [XTMP-TIM-005] [XTMP-TIM-006] [XTMP-TIM-007]
-  accepts(stamp) {
+  // accepts is check 8 for a frame under a path key; behind is how far the past may
+  // reach, which differs between TCP and UDP. [XTMP-TIM-005] [XTMP-TIM-006] [XTMP-TIM-007] [XTMP-UDP-082] [XTMP-UDP-083]
+  accepts(stamp, behind = TIMER.T_STAMP_BEHIND) {
     const d = stamp - this.now();
-    return d >= -BigInt(TIMER.T_STAMP_BEHIND) * 1000n && d <= BigInt(TIMER.T_STAMP_AHEAD) * 1000n;
+    return d >= -BigInt(behind) * 1000n && d <= BigInt(TIMER.T_STAMP_AHEAD) * 1000n;
   }
 }
 
@@ -58,25 +73,36 @@ export function skewed(peer, wall, step = wallClock.step) {
 }
 
 const LONGEST = 2 ** 31 - 1; // of one setTimeout
+const HELD_UP = 5; // ms by which a timer is late when something else was computed
 
 // Deadlines are named timers that never act early, which setTimeout can by up to
-// a millisecond. [XTMP-TMR-003]
+// a millisecond [XTMP-TMR-003]. One that was held up looks again once what has arrived
+// meanwhile is read, since that may have ended the wait.
 export class Deadlines {
   #timers = new Map();
+  #stopped = false;
 
   set(name, ms, act) {
     this.clear(name);
-    const due = process.hrtime.bigint() + BigInt(Math.ceil(ms * 1e6));
+    if (this.#stopped) return;
+    const due = nowMs() + ms;
+    let again = false;
     const look = () => {
-      const left = Number(due - process.hrtime.bigint()) / 1e6;
-      if (left > 0) {
-        this.#timers.set(name, setTimeout(look, Math.min(Math.ceil(left), LONGEST)));
+      const left = due - nowMs();
+      if (left > 0 || (left < -HELD_UP && !again)) {
+        again = left < 0;
+        this.#timers.set(name, time.setTimeout(look, Math.max(0, Math.min(Math.ceil(left), LONGEST))));
         return;
       }
       this.#timers.delete(name);
       act();
     };
-    this.#timers.set(name, setTimeout(look, Math.min(ms, LONGEST)));
+    this.#timers.set(name, time.setTimeout(look, Math.min(ms, LONGEST)));
+  }
+
+  // begin sets the timer unless it runs.
+  begin(name, ms, act) {
+    if (!this.has(name)) this.set(name, ms, act);
   }
 
   has(name) {
@@ -84,11 +110,13 @@ export class Deadlines {
   }
 
   clear(name) {
-    clearTimeout(this.#timers.get(name));
+    time.clearTimeout(this.#timers.get(name));
     this.#timers.delete(name);
   }
 
+  // stop ends them all; none begins any more.
   stop() {
+    this.#stopped = true;
     for (const name of [...this.#timers.keys()]) this.clear(name);
   }
 }

@@ -1,6 +1,6 @@
 // Code points, limits and timers of the specification, as far as a peer of the
-// profiles core, probe, suites and integrity-only on TCP meets them, and the table
-// of legal flags.
+// profiles core, probe, suites, integrity-only, udp and failover meets them, and the
+// table of legal flags.
 // test/registry.test.mjs compares all of it with spec/registry.
 
 export const VERSION = 1;
@@ -21,7 +21,7 @@ const DEFINED_FLAGS = 0x007f;
 
 export const HS = Object.freeze({
   CLIENT_HELLO: 1, RETRY: 2, SERVER_HELLO: 3, SERVER_FLIGHT: 4, CLIENT_FINISH: 5, HANDSHAKE_DONE: 6,
-  REKEY_INIT: 32, REKEY_RESP: 33,
+  ATTACH: 16, ATTACH_ACK: 17, REKEY_INIT: 32, REKEY_RESP: 33,
 });
 
 export const FLIGHT = Object.freeze({ IDENTITY: 0x41, SIGNATURE: 0x42, FINISHED: 0x43 });
@@ -48,8 +48,12 @@ export function errorName(code) {
 export const SCOPE = Object.freeze({ MESSAGE: 0, PATH: 1, SESSION: 2 });
 
 export const BIT = Object.freeze({
-  INCLUDE_KEY: 0x0001, CLIENT_INFLATES: 0x0002, KEY_INCLUDED: 0x01, ATTACH_UDP: 0x0002, SERVER_INFLATES: 0x0008, ERROR_TOKEN: 0x01,
+  INCLUDE_KEY: 0x0001, CLIENT_INFLATES: 0x0002, KEY_INCLUDED: 0x01, ATTACH_UDP: 0x0002, ATTACH_TCP: 0x0004, SERVER_INFLATES: 0x0008,
+  STANDBY: 0x01, ERROR_TOKEN: 0x01,
 });
+
+// KIND of the transport, in Attach and in an attach endpoint.
+export const KIND = Object.freeze({ STREAM: 1, UDP: 2 });
 
 // Sizes and counts, under the names of spec/registry; bytes unless the name says otherwise.
 export const LIMIT = Object.freeze({
@@ -67,6 +71,13 @@ export const LIMIT = Object.freeze({
   half_open_total: 4096, half_open_per_source: 8, sessions_per_source: 100, connections_per_client: 10,
   receive_memory_total: 268_435_456, receive_memory_per_source: 33_554_432,
   pre_session_rate: 50, pre_session_burst: 100,
+  handshake_fragment: 1024, handshake_fragments: 8, frame_payload_udp: 1104, message_udp: 65_536, ping_udp: 64, token_udp: 48, challenge: 16,
+  reset_trigger: 160, resets_per_source: 10,
+  N_RETRY: 3, N_RETRY_COOKIE: 3, handshake_tries: 5, flight_resends: 5, early_frames: 8, hello_candidates: 4,
+  replay_window: 8128, skip_period: 256, skip_period_max: 131_072, failed_opens_udp: 4_294_967_296,
+  ack_every_udp: 2, ack_ranges: 32, loss_frames: 3, window_initial: 10, window_min: 2, persistent_ptos: 3, suspect_ptos: 3,
+  heartbeats_missed: 3, amplification: 3, disconnect_copies: 3,
+  paths_per_session: 4, attach_tries: 5, attach_attempts: 3, parked_messages: 256, parked_bytes: 1_048_576,
 });
 
 // Timers in milliseconds.
@@ -74,7 +85,11 @@ export const TIMER = Object.freeze({
   T_CONNECT: 10_000, T_REPLY: 30_000, T_HANDSHAKE_TCP: 5000, T_ACK: 25, T_HEARTBEAT: 30_000, T_IDLE: 300_000,
   T_PROBE: 2000, T_PROBE_MAX: 5000, T_FRAME: 15_000, T_REASSEMBLY: 15_000, T_CLOSE: 5000, T_LINGER: 1000,
   T_ROTATE: 86_400_000, T_REKEY: 30_000, T_REKEY_GAP: 1000, T_REKEY_GAP_MIN: 500, T_REKEY_ASK: 5000, T_KEY_LIMIT: 30_000, T_RETIRE: 100,
-  T_SKEW: 300_000, T_STAMP_AHEAD: 30_000, T_STAMP_BEHIND: 300_000, T_EXERCISE: 60_000,
+  T_SKEW: 300_000, T_STAMP_AHEAD: 30_000, T_STAMP_BEHIND: 300_000, T_STAMP_BEHIND_UDP: 30_000, T_EXERCISE: 60_000,
+  T_REASSEMBLY_HELLO: 2000, T_FLIGHT: 10_000, T_HS_RETX: 400, T_COOKIE: 10_000, T_COOKIE_KEY: 60_000, T_TOKEN: 86_400_000, T_RACE: 250,
+  T_ATTACH_RETX: 400, T_ATTACH_TCP: 5000, T_ATTACH_GAP: 1000, T_PROBE_UDP: 300, T_PROBE_ANSWER: 1000, T_SUSPECT: 2000,
+  T_PATHLESS_PROBE: 2000, T_CHALLENGE: 75, T_PARK_ANON: 60_000, T_UDP_BACK: 30_000, T_UDP_BACK_MAX: 600_000, T_REASSEMBLY_UDP: 1000,
+  T_DISC_GAP: 100, T_RETIRE_MAX: 30_000, T_OLD_KEYS: 100, T_OLD_KEYS_MAX: 10_000,
 });
 
 const { REQUIRES_ACK: R, STREAMING: S, COMPRESSED: Z, FRAGMENT: F, REPLY: Y } = FLAG;

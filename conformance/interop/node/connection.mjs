@@ -19,6 +19,7 @@ export class Connection {
   #reader = new FrameReader((h) => this.stage.judge(h));
 
   constructor(socket) {
+    this.connected = (act) => socket.once('connect', act);
     this.wire = new Wire(socket, {
       data: (chunk) => this.received(chunk),
       end: () => this.fail('end of stream'), // [XTMP-DSC-011]

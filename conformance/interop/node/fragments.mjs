@@ -1,7 +1,7 @@
 // Receiving messages that come in fragments, and judging what one frame of a
 // message shows. 8.11, 8.14
 
-import { ERROR, FLAG, LIMIT, TIMER } from './codes.mjs';
+import { ERROR, FLAG, LIMIT } from './codes.mjs';
 
 // A Refusal is a message that is refused with the code of 8.14.
 export class Refusal extends Error {
@@ -16,13 +16,26 @@ const malformed = (what) => new Refusal(ERROR.MALFORMED, what);
 // An Incomplete holds the fragments of one message.
 class Incomplete {
   parts = new Map(); // index → body
-  seqs = []; // of its frames
+  paths = new Set(); // on which fragments have come
+  frames = []; // { path, seq } of its frames that may be open on TCP
   bytes = 0;
   size = null; // body bytes of a fragment that is not the last
   last = null; // body bytes of the last
 
   constructor(first) {
     this.first = first;
+  }
+
+  // on says whether it is incomplete on a path; those of UDP count as one.
+  on(path) {
+    return this.paths.has(path) || (path.datagram && [...this.paths].some(({ datagram }) => datagram));
+  }
+
+  came({ path, seq }) {
+    this.paths.add(path);
+    if (path.datagram) return;
+    if (this.frames.length > 64) this.frames = this.frames.filter((frame) => frame.path.isOpen(frame.seq));
+    this.frames.push({ path, seq });
   }
 
   // check throws when the fragment does not go with the others.
@@ -58,22 +71,18 @@ class Incomplete {
   // joined is the message as if it had come in one frame, the one that completed it.
   joined(m) {
     const body = Buffer.concat([...Array(m.count).keys()].map((index) => this.parts.get(index)));
-    return { ...m, body, originalLen: this.originalLen, seqs: this.seqs };
+    return { ...m, body, originalLen: this.originalLen, frames: this.frames };
   }
 }
 
-// An Assembly holds the incomplete messages of one direction. [XTMP-FRG-014]
+// An Assembly holds the incomplete messages of one direction, whatever paths their
+// fragments take. [XTMP-FRG-014]
 export class Assembly {
   #messages = new Map();
-  #deadlines;
-  #late;
   #memory;
 
-  // late() is called when a message waited too long, memory(n) when n more, or
-  // fewer, bytes are held.
-  constructor({ deadlines, late, memory = () => {} }) {
-    this.#deadlines = deadlines;
-    this.#late = late;
+  // memory(n) is told when n more, or fewer, bytes are held.
+  constructor({ memory = () => {} } = {}) {
     this.#memory = memory;
   }
 
@@ -91,34 +100,39 @@ export class Assembly {
     if (held && fragment && m.fragId < held.first.fragId) return null; // [XTMP-FRG-018]
     if (held && fragment && m.fragId > held.first.fragId) held = this.drop(m); // [XTMP-FRG-017]
     if ((m.flags & FLAG.COMPRESSED) !== 0 && !inflates) throw new Refusal(ERROR.COMPRESSION_REFUSED, 'compressed');
-    if (!fragment && held) throw malformed('a whole message under the mid of an incomplete one');
+    if (!fragment) held = this.drop(m); // one frame completes what came in pieces before [13.6]
     const message = held ?? new Incomplete(m);
     if (fragment) message.check(m);
     if ((fragment ? message.leastTotal(m) : m.body.length) > limit) throw new Refusal(ERROR.PAYLOAD_TOO_LARGE, 'the body');
     if (m.originalLen > limit) throw new Refusal(ERROR.DECOMPRESS_LIMIT, 'original_len');
-    if (!fragment) return { ...m, seqs: [m.seq] };
-    if (!held) this.#begin(key, message, full, tooMany);
+    if (!fragment) return { ...m, frames: [m] };
+    if (!held && full()) throw new Refusal(ERROR.SERVER_BUSY, 'receive memory'); // [XTMP-FRG-024]
+    if (!message.on(m.path) && this.#begun(m.path) >= LIMIT.incomplete_messages) throw tooMany();
+    this.#messages.set(key, message);
     return this.#add(key, message, m);
   }
 
-  // [XTMP-FRG-015] [XTMP-FRG-024]
-  #begin(key, message, full, tooMany) {
-    if (full()) throw new Refusal(ERROR.SERVER_BUSY, 'receive memory');
-    if (this.size >= LIMIT.incomplete_messages) throw tooMany();
-    this.#messages.set(key, message);
+  // #begun is how many messages are incomplete on a TCP connection, or on all UDP paths.
+  #begun(path) {
+    return [...this.#messages.values()].filter((message) => message.on(path)).length;
   }
 
   #add(key, message, m) {
-    message.seqs.push(m.seq);
+    message.came(m);
     if (message.parts.has(m.index)) return null; // [XTMP-FRG-016]
     message.add(m);
     this.#memory(m.body.length);
     if (message.parts.size < m.count) {
-      this.#deadlines.set(`reassembly ${key}`, TIMER.T_REASSEMBLY, this.#late); // [XTMP-FRG-019]
+      m.path.reassembling(key, m); // [XTMP-FRG-019] [XTMP-UDP-096]
       return null;
     }
     this.drop(m);
     return message.joined(m); // [XTMP-FRG-012]
+  }
+
+  // closed: a path has ended. What was incomplete on it alone is dropped. [XTMP-PRK-021]
+  closed() {
+    for (const { first, paths } of [...this.#messages.values()]) if ([...paths].every(({ over }) => over)) this.drop(first);
   }
 
   // drop forgets what is held of the message that m belongs to. [XTMP-FRG-023]
@@ -127,14 +141,14 @@ export class Assembly {
     const message = this.#messages.get(key);
     if (!message) return undefined;
     this.#messages.delete(key);
-    this.#deadlines.clear(`reassembly ${key}`);
+    for (const path of message.paths) path.deadlines.clear(`reassembly ${key}`);
     this.#memory(-message.bytes);
     return undefined;
   }
 
-  // seqsOf are the frames that are held of the message of m.
-  seqsOf(m) {
-    return this.#messages.get(keyOf(m))?.seqs ?? [];
+  // framesOf are the frames that are held of the message of m.
+  framesOf(m) {
+    return this.#messages.get(keyOf(m))?.frames ?? [];
   }
 
   erase() {

@@ -8,7 +8,7 @@
 // Integers that can pass 2^53 are BigInt: session_id, sequence numbers, mids, times.
 
 import { crc32 } from 'node:zlib';
-import { AAD, FLAG, HEADER, LIMIT, MAGIC, SUITE, TYPE, VERSION, flagsLegal } from './codes.mjs';
+import { AAD, ERROR, FLAG, HEADER, LIMIT, MAGIC, SUITE, TIMER, TYPE, VERSION, flagsLegal } from './codes.mjs';
 import * as p from './primitives.mjs';
 import { slotKeys } from './keys.mjs';
 
@@ -17,6 +17,9 @@ const ZERO = Buffer.alloc(56);
 // A CheckFailed is a frame that failed one of the checks 1 … 11, or something
 // else for which the text says: close silently.
 export class CheckFailed extends Error {}
+
+// A NotOpened is one whose tag is wrong, which is counted on UDP.
+export class NotOpened extends CheckFailed {}
 
 // A Malformed is a body, envelope or TLV block that breaks its layout.
 export class Malformed extends Error {}
@@ -28,6 +31,16 @@ export class Violation extends Error {
     this.code = code;
   }
 }
+
+export const protocolViolation = (what) => new Violation(ERROR.PROTOCOL_VIOLATION, what);
+export const unexpectedMessage = (what) => new Violation(ERROR.UNEXPECTED_MESSAGE, what);
+
+// An Ended is what ends the session in silence.
+export class Ended extends Error {}
+
+// A NoRoom is a frame on UDP that is dropped, unacknowledged, until there is room for
+// what it begins.
+export class NoRoom extends Error {}
 
 function header({ type, flags, sessionId, seq, length, suite, stamp, keyId, nonce }) {
   const b = Buffer.alloc(HEADER);
@@ -114,33 +127,24 @@ const eraseKeys = ({ key, iv, keyId }) => {
   for (const b of [key, iv, keyId]) b.fill(0);
 };
 
-// A Slot is one direction of a connection: the keys of one traffic secret, and the
-// count of frames sealed, or opened, so far, which goes on when the keys change.
-// [XTMP-RKY-029] [XTMP-SUI-008]
-class Slot {
-  next = 0n;
-
-  constructor(ts, suite = SUITE.AES256GCM) {
-    this.suite = suite;
-    Object.assign(this, slotKeys(ts));
-  }
-
-  erase() {
-    eraseKeys(this);
-  }
-}
-
 // types that may still be sealed when the budget of a key is nearly used up
 const isControl = (type) => (type >= 0x01 && type <= 0x05) || type === TYPE.ERROR;
 
-export class SealSlot extends Slot {
+// A SealSlot seals the frames of one direction of a path: the keys of one traffic
+// secret, and the count of frames sealed so far, which goes on when the keys change.
+// [XTMP-RKY-029] [XTMP-SUI-008]
+export class SealSlot {
+  next = 0n;
+  last = -1n; // the number of the last frame
   blocks = 0n;
+  epoch = 0;
   #end;
 
-  // frames is how many frames the slot may seal: one for a handshake slot.
-  constructor(ts, suite, frames = LIMIT.sequence_end) {
-    super(ts, suite);
+  // frames is how many frames the slot may seal: one for the handshake slot of TCP.
+  constructor(ts, suite = SUITE.AES256GCM, frames = LIMIT.sequence_end) {
+    this.suite = suite;
     this.#end = frames;
+    Object.assign(this, slotKeys(ts));
   }
 
   // seal returns the frame under the next sequence number. No call repeats a
@@ -153,6 +157,7 @@ export class SealSlot extends Slot {
     const encrypted = this.suite === SUITE.INTEGRITY_ONLY ? 0 : FLAG.ENCRYPTED; // [XTMP-HDR-028] [XTMP-INT-005]
     const fields = { type, flags: flags | encrypted, sessionId, seq, length: plaintext.length, suite: this.suite, stamp };
     const b = header({ ...fields, keyId: this.keyId, nonce: nonceField(this.iv, seq) }); // [XTMP-INT-004] [XTMP-INT-006]
+    this.last = seq;
     this.next += 1n;
     this.blocks += (BigInt(plaintext.length) + LIMIT.block_bytes - 1n) / LIMIT.block_bytes + LIMIT.blocks_per_frame;
     const { ciphertext, tag } = p.seal(this.suite, this.key, b.subarray(56, 68), b.subarray(0, AAD), plaintext);
@@ -161,37 +166,58 @@ export class SealSlot extends Slot {
   }
 
   // rekey goes on under the keys of another traffic secret.
-  rekey(ts) {
+  rekey(ts, epoch = this.epoch + 1) {
     eraseKeys(this);
-    Object.assign(this, slotKeys(ts));
+    Object.assign(this, slotKeys(ts), { epoch });
     this.blocks = 0n;
   }
 
   get exhausted() {
     return this.blocks >= LIMIT.blocks_control;
   }
+
+  erase() {
+    eraseKeys(this);
+  }
 }
 
-export class OpenSlot extends Slot {
+// An OpenSlot opens the frames of one direction. During a rekey it holds the keys of
+// two epochs. What is particular to TCP is that frames come in their order, each once,
+// and that the old keys go with the first frame of the next epoch.
+export class OpenSlot {
+  next = 0n;
+  behind = TIMER.T_STAMP_BEHIND;
+  epoch = 0; // the newest of which a frame has opened
   switched = () => {}; // called when the first frame of another epoch has opened
-  #later = null; // keys of the next epoch
+  keys; // one of each epoch: { epoch, key, iv, keyId }
 
-  // prepare makes the slot open frames of the next epoch too, until the first of
-  // them has opened; from then on it opens no others. [XTMP-RKY-021] [XTMP-RKY-030]
-  prepare(ts) {
-    this.#later = slotKeys(ts);
+  constructor(ts, suite = SUITE.AES256GCM, epoch = 0) {
+    this.suite = suite;
+    this.epoch = epoch;
+    this.keys = [{ epoch, ...slotKeys(ts) }];
+  }
+
+  // prepare makes the slot open frames of the next epoch too. [XTMP-RKY-021]
+  prepare(ts, epoch = this.epoch + 1) {
+    this.keys.push({ epoch, ...slotKeys(ts) });
+  }
+
+  get keyId() {
+    return this.keys[0].keyId;
+  }
+
+  // drop erases the keys of the epochs before the one given.
+  drop(epoch) {
+    for (const keys of this.keys) if (keys.epoch < epoch) eraseKeys(keys);
+    this.keys = this.keys.filter((keys) => keys.epoch >= epoch);
+  }
+
+  find(keyId) {
+    return this.keys.find((keys) => keys.keyId.equals(keyId));
   }
 
   erase() {
-    super.erase();
-    if (this.#later) eraseKeys(this.#later);
-  }
-
-  #switch() {
-    eraseKeys(this);
-    Object.assign(this, this.#later);
-    this.#later = null;
-    this.switched();
+    for (const keys of this.keys) eraseKeys(keys);
   }
 
   // open does the checks 6, key and suite, to 12 on a whole frame and returns
@@ -199,22 +225,35 @@ export class OpenSlot extends Slot {
   open(h, frame, sessionId, anchor) {
     if (h.keyId.equals(ZERO.subarray(0, 16))) throw new CheckFailed('check 6: no key, in a session'); // [XTMP-ORD-028] [XTMP-HDR-033]
     if (h.sessionId !== sessionId) throw new CheckFailed('check 6: session_id'); // [XTMP-ORD-016]
-    const keys = [this, this.#later].find((k) => k?.keyId.equals(h.keyId));
+    const keys = this.find(h.keyId);
     if (!keys) throw new CheckFailed('check 6: key_id'); // [XTMP-ORD-017] [XTMP-ORD-031]
-    if (h.suite !== this.suite) throw new CheckFailed('check 6: encryption_type'); // [XTMP-ORD-018] [XTMP-INT-009]
+    if (h.suite !== this.suite) throw new CheckFailed('check 6: encryption_type'); // [XTMP-ORD-018] [XTMP-INT-009] [XTMP-ORD-037]
     checkChecksum(h, frame);
-    if (anchor && !anchor.accepts(h.stamp)) throw new CheckFailed('check 8: timestamp');
-    if (h.seq !== this.next || h.seq >= LIMIT.sequence_end) { // [XTMP-ORD-021] [XTMP-ORD-022] [XTMP-NON-013]
+    if (anchor && !anchor.accepts(h.stamp, this.behind)) throw new CheckFailed('check 8: timestamp');
+    if (h.seq >= LIMIT.sequence_end || !this.fresh(h.seq)) { // [XTMP-NON-013]
       throw new CheckFailed('check 9: sequence number');
     }
     if (!h.nonce.equals(nonceField(keys.iv, h.seq))) throw new CheckFailed('check 10: nonce'); // [XTMP-NON-006]
     const aad = Buffer.from(frame.subarray(0, AAD));
     aad.fill(0, 28, 32);
     const plaintext = p.open(this.suite, keys.key, h.nonce.subarray(0, 12), aad, frame.subarray(HEADER), h.tag);
-    if (plaintext === null) throw new CheckFailed('check 11: it does not open'); // [XTMP-ORD-025]
-    this.next += 1n;
-    if (keys !== this) this.#switch();
+    if (plaintext === null) throw new NotOpened('check 11: it does not open'); // [XTMP-ORD-025]
+    this.opened(h.seq, keys.epoch);
     return plaintext;
+  }
+
+  // fresh is check 9. [XTMP-ORD-021] [XTMP-ORD-022]
+  fresh(seq) {
+    return seq === this.next;
+  }
+
+  // opened is check 12 and what follows from it. [XTMP-RKY-030]
+  opened(seq, epoch) {
+    this.next = seq + 1n;
+    if (epoch === this.epoch) return;
+    this.epoch = epoch;
+    this.drop(epoch);
+    this.switched();
   }
 }
 

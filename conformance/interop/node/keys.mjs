@@ -53,6 +53,12 @@ export const pathSecrets = (root, binder) => ({
   ts_server: expandLabel(root, 's path', binder, 48),
 });
 
+// attachSecrets are those of the attach slots of an epoch.
+export const attachSecrets = (root) => ({
+  ts_client: expandLabel(root, 'c attach', EMPTY, 48),
+  ts_server: expandLabel(root, 's attach', EMPTY, 48),
+});
+
 // nextRoot is root_{e+1} of a rekey, from root_e, the two transcript messages and
 // the two shared secrets.
 export function nextRoot(root, init, resp, mlkemShared, x25519Shared) {

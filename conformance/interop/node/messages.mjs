@@ -1,7 +1,7 @@
 // Bodies: envelope, TLV blocks, the messages of the handshake, Error, Ack and
 // Disconnect. Decoders throw Malformed and nothing else, whatever the bytes.
 
-import { BIT, ERROR, FLIGHT, LIMIT, NO_SEQ, errorName } from './codes.mjs';
+import { BIT, ERROR, FLIGHT, HS, KIND, LIMIT, NO_SEQ, errorName } from './codes.mjs';
 import { transcriptMessage } from './keys.mjs';
 import { Malformed } from './frame.mjs';
 import { MLDSA_SIGNATURE } from './primitives.mjs';
@@ -22,12 +22,22 @@ function demand(condition, what) {
   if (!condition) throw new Malformed(what);
 }
 
-// sealEnvelope puts the envelope of TCP before a body: one fragment, no token.
+// withEnvelope puts the envelope of TCP before a body: one fragment, no token.
 // [XTMP-ENV-001] [XTMP-ENV-002] [XTMP-ENV-003]
-export const withEnvelope = (hsType, handshakeId, body) =>
-  Buffer.concat([Buffer.from([hsType, 0, 1, 0]), u32(body.length), handshakeId, body]);
+export const withEnvelope = (hsType, handshakeId, body) => envelope(hsType, 0, 1, body.length, handshakeId, Buffer.alloc(0), body);
 
-// splitEnvelope throws Malformed for a bad envelope. [XTMP-ENV-007] … [XTMP-ENV-011]
+const envelope = (hsType, index, count, total, handshakeId, token, fragment) =>
+  Buffer.concat([Buffer.from([hsType, index, count, token.length]), u32(total), handshakeId, token, fragment]);
+
+// envelopes cuts a body for UDP; a token goes into each. [XTMP-UDP-015] [XTMP-UDP-016] [XTMP-UDP-018] [XTMP-UDP-019]
+export function envelopes(hsType, handshakeId, body, token = Buffer.alloc(0)) {
+  const size = LIMIT.handshake_fragment;
+  const count = Math.ceil(body.length / size);
+  return [...Array(count).keys()].map((i) =>
+    envelope(hsType, i, count, body.length, handshakeId, token, body.subarray(i * size, (i + 1) * size)));
+}
+
+// splitEnvelope throws Malformed for an envelope that is bad on TCP. [XTMP-ENV-007] … [XTMP-ENV-011]
 export function splitEnvelope(payload) {
   demand(payload.length >= 16, 'envelope: shorter than 16 bytes');
   const [hsType, index, count, tokenLength] = payload;
@@ -39,15 +49,57 @@ export function splitEnvelope(payload) {
   return { hsType, handshakeId: payload.subarray(8, 16), body };
 }
 
+// splitFragment throws Malformed for an envelope that is bad on UDP; seq is that of a
+// sealed frame. [XTMP-UDP-021]
+export function splitFragment(payload, seq) {
+  demand(payload.length >= 16, 'envelope: shorter than 16 bytes');
+  const [hsType, index, count, tokenLength] = payload;
+  const total = payload.readUInt32BE(4);
+  demand(tokenLength === 0 || (tokenLength === LIMIT.token_udp && hsType === HS.CLIENT_HELLO), 'envelope: token_len');
+  demand(payload.length >= 16 + tokenLength, 'envelope: shorter than its token');
+  demand(total > 0 && total <= LIMIT.handshake_message, 'envelope: total_len');
+  demand(count === Math.ceil(total / LIMIT.handshake_fragment), 'envelope: frag_count');
+  demand(index < count && (seq === undefined || BigInt(index) === seq), 'envelope: frag_index');
+  const fragment = payload.subarray(16 + tokenLength);
+  const length = index < count - 1 ? LIMIT.handshake_fragment : total - index * LIMIT.handshake_fragment;
+  demand(fragment.length === length, 'envelope: length of the fragment');
+  return { hsType, index, count, total, handshakeId: payload.subarray(8, 16), token: payload.subarray(16, 16 + tokenLength), fragment };
+}
+
+// A Pile puts a handshake message together from its fragments. [XTMP-UDP-022] [XTMP-UDP-023] [XTMP-UDP-024]
+export class Pile {
+  #first = null;
+  #parts = new Map();
+
+  // add returns the body when the last missing fragment is in, else null.
+  add({ hsType, index, count, total, fragment }) {
+    this.#first ??= { hsType, count, total };
+    const same = hsType === this.#first.hsType && count === this.#first.count && total === this.#first.total;
+    if (!same || this.#parts.has(index)) return null;
+    this.#parts.set(index, Buffer.from(fragment));
+    if (this.#parts.size < count) return null;
+    return Buffer.concat([...Array(count).keys()].map((i) => this.#parts.get(i)));
+  }
+
+  get bytes() {
+    return [...this.#parts.values()].reduce((sum, { length }) => sum + length, 0);
+  }
+
+  part(index) {
+    return this.#parts.get(index);
+  }
+}
+
 // encodeTLVs takes [type, value] pairs in ascending order of type.
 export function encodeTLVs(entries) {
   const block = Buffer.concat(entries.flatMap(([type, value]) => [u16(type), u16(value.length), value]));
   return Buffer.concat([u16(block.length), block]);
 }
 
-// checkTLVs judges a block that fills the rest of its message. Types in `known`
-// pass; what they hold is not looked at. [XTMP-TYP-025] … [XTMP-TYP-030]
+// checkTLVs judges a block that fills the rest of its message and returns the values of
+// the types in `known`. [XTMP-TYP-025] … [XTMP-TYP-030]
 function checkTLVs(block, known = []) {
+  const values = new Map();
   demand(block.length >= 2 && block.readUInt16BE(0) === block.length - 2, 'TLV: ext_len');
   for (let at = 2, before = -1; at < block.length; ) {
     demand(at + 4 <= block.length, 'TLV: entry beyond the block');
@@ -55,10 +107,33 @@ function checkTLVs(block, known = []) {
     demand(type > before, 'TLV: types not ascending');
     demand(type >= 0x8000 || known.includes(type), 'TLV: unknown type below 0x8000');
     before = type;
-    at += 4 + block.readUInt16BE(at + 2);
+    const value = at + 4;
+    at = value + block.readUInt16BE(at + 2);
     demand(at <= block.length, 'TLV: entry beyond the block');
+    if (known.includes(type)) values.set(type, block.subarray(value, at));
   }
+  return values;
 }
+
+// decodeEndpoints reads TLV 0x0002. [XTMP-PTH-059] [XTMP-PTH-060]
+export function decodeEndpoints(value) {
+  demand(value.length > 0, 'attach endpoints: none');
+  const all = [];
+  for (let at = 0; at < value.length; ) {
+    demand(at + 4 <= value.length, 'attach endpoints: an entry is cut');
+    const [kind, port, length] = [value[at], value.readUInt16BE(at + 1), value[at + 3]];
+    at += 4 + length;
+    demand(at <= value.length, 'attach endpoints: an entry is cut');
+    const host = value.subarray(at - length, at);
+    demand(port !== 0 && length > 0 && host.every((byte) => byte < 0x80), 'attach endpoints: port or host');
+    if (kind === KIND.STREAM || kind === KIND.UDP) all.push({ kind, port, host: host.toString('ascii') });
+  }
+  return all;
+}
+
+// encodeEndpoints is its inverse. [XTMP-PTH-056]
+export const encodeEndpoints = (all) =>
+  Buffer.concat(all.map(({ kind, port, host }) => Buffer.concat([Buffer.from([kind]), u16(port), Buffer.from([host.length]), Buffer.from(host, 'ascii')])));
 
 export function encodeClientHello({ minVersion = 1, maxVersion = 1, suites, flags, time, random, x25519, ek, hints, extensions }) {
   const slots = Buffer.alloc(4, 0xff); // [XTMP-HSK-003]
@@ -124,12 +199,13 @@ export function decodeServerIdentity(body) {
   demand(body.length >= 36 + keyLength + 42, 'ServerIdentity: too short');
   const key = body.subarray(36, 36 + keyLength);
   const params = body.subarray(36 + keyLength, 76 + keyLength);
-  checkTLVs(body.subarray(76 + keyLength), [0x0002]);
+  const endpoints = checkTLVs(body.subarray(76 + keyLength), [0x0002]).get(0x0002);
   demand(((body[1] & BIT.KEY_INCLUDED) !== 0) === (keyLength !== 0), 'ServerIdentity: flag and key_len disagree'); // [XTMP-HSK-040]
   return {
     kind: body[0],
     fingerprint: body.subarray(4, 36),
     key: keyLength === 0 ? null : key,
+    endpoints, // of a server with Attach, as they came
     params: {
       maxPayload: params.readUInt32BE(0),
       idleTimeoutMs: params.readUInt32BE(4),
@@ -138,6 +214,7 @@ export function decodeServerIdentity(body) {
       policy: params.readUInt16BE(14),
       reassemblyBytes: params.readUInt32BE(16),
       maxInflight: params.readUInt32BE(20) || LIMIT.max_inflight,
+      resetToken: Buffer.from(params.subarray(24, 40)),
     },
   };
 }
@@ -174,9 +251,9 @@ export function splitFlight(body) {
 
 export const flightMessage = transcriptMessage;
 
-// encodeError sends neither token nor text. [XTMP-ERR-009] [XTMP-ERR-012]
-export const encodeError = ({ code, scope, refSeq = NO_SEQ, retryAfterMs = 0 }) =>
-  Buffer.concat([u16(code), Buffer.from([scope, 0]), u32(retryAfterMs), u64(refSeq)]);
+// encodeError sends no text, and a token in SESSION_UNKNOWN alone. [XTMP-ERR-009] [XTMP-ERR-012]
+export const encodeError = ({ code, scope, refSeq = NO_SEQ, retryAfterMs = 0, token }) =>
+  Buffer.concat([u16(code), Buffer.from([scope, token ? BIT.ERROR_TOKEN : 0]), u32(retryAfterMs), u64(refSeq), token ?? Buffer.alloc(0)]);
 
 // decodeError of a sealed Error; in a clear one the token is legal. [9.5]
 export function decodeError(body, sealed = true) {
@@ -194,7 +271,8 @@ export function decodeError(body, sealed = true) {
   }
   const listed = Object.values(ERROR).includes(body.readUInt16BE(0));
   const code = listed ? body.readUInt16BE(0) : ERROR.INTERNAL; // [XTMP-ERR-002]
-  return { code, name: errorName(code), scope: body[2], retryAfterMs: body.readUInt32BE(4), refSeq: body.readBigUInt64BE(8), text };
+  const shown = { code, name: errorName(code), scope: body[2], retryAfterMs: body.readUInt32BE(4), refSeq: body.readBigUInt64BE(8), text };
+  return token ? { ...shown, token: body.subarray(16, 32) } : shown;
 }
 
 // encodeAck: on TCP everything but largest is zero. [XTMP-ACK-002]
@@ -207,6 +285,43 @@ export function decodeAck(body) {
   return body.readBigUInt64BE(0);
 }
 
+// encodeRanges is an Ack on UDP, for ranges from the newest down. [XTMP-ACK-013] … [XTMP-ACK-016]
+export function encodeRanges(ranges, delayUs) {
+  const [{ low, high }, ...rest] = ranges;
+  const first = cap(high - low);
+  const pairs = [];
+  let [above, whole] = [low, first === high - low];
+  for (const range of rest) {
+    const gap = above - range.high - 1n;
+    if (!whole || gap > 0xffffn || pairs.length === LIMIT.ack_ranges) break;
+    const length = cap(range.high - range.low + 1n);
+    whole = length === range.high - range.low + 1n;
+    above = range.low;
+    pairs.push(Buffer.concat([u16(Number(gap)), u16(Number(length))]));
+  }
+  const delay = u32(Math.min(Math.max(0, Math.round(delayUs)), 0xffffffff)); // [XTMP-ACK-018]
+  return Buffer.concat([u64(high), delay, u16(Number(first)), Buffer.from([pairs.length, 0]), ...pairs]);
+}
+
+const cap = (n) => (n > 0xffffn ? 0xffffn : n);
+
+// decodeRanges returns { largest, delayUs, ranges }. [XTMP-ACK-028] [XTMP-ACK-029]
+export function decodeRanges(body) {
+  demand(body.length >= 16 && body.length === 16 + 4 * body[14], 'Ack: length');
+  demand(body[15] === 0, 'Ack: zero'); // [XTMP-CON-003]
+  demand(body[14] <= LIMIT.ack_ranges, 'Ack: more than 32 pairs');
+  const largest = body.readBigUInt64BE(0);
+  const ranges = [{ low: largest - BigInt(body.readUInt16BE(12)), high: largest }];
+  for (let at = 16; at < body.length; at += 4) {
+    const [gap, length] = [body.readUInt16BE(at), body.readUInt16BE(at + 2)];
+    demand(gap > 0 && length > 0, 'Ack: a gap or a range of none');
+    const high = ranges.at(-1).low - BigInt(gap) - 1n;
+    ranges.push({ low: high - BigInt(length) + 1n, high });
+  }
+  demand(ranges.at(-1).low >= 0n, 'Ack: a range below 0');
+  return { largest, delayUs: body.readUInt32BE(8), ranges };
+}
+
 export const encodeDisconnect = (reason, lastSent, lastComplete) => Buffer.concat([u16(reason), u64(lastSent), u64(lastComplete)]);
 
 export function decodeDisconnect(body) {
@@ -214,8 +329,26 @@ export function decodeDisconnect(body) {
   return { reason: body.readUInt16BE(0), lastSent: body.readBigUInt64BE(2), lastComplete: body.readBigUInt64BE(10) };
 }
 
-// encodeHandshakeDone sends no address token. [XTMP-HSK-055]
-export const encodeHandshakeDone = (time) => Buffer.concat([Buffer.alloc(48), u64(time)]);
+// encodeHandshakeDone: a token of zero bytes is none. [XTMP-HSK-055]
+export const encodeHandshakeDone = (time, token = Buffer.alloc(48)) => Buffer.concat([token, u64(time)]);
+
+// Attach and AttachAck are alike: two bytes, what is between them, random and time. [13.3]
+export const encodeAttach = ({ kind, flags, counter, random, time }) =>
+  Buffer.concat([Buffer.from([kind, flags, 0, 0]), u32(counter), random, u64(time)]);
+export const encodeAttachAck = ({ status, pathId, random, time }) =>
+  Buffer.concat([Buffer.from([status, pathId, 0, 0, 0, 0, 0, 0]), random, u64(time)]);
+
+export function decodeAttach(body) {
+  demand(body.length === 48, 'Attach: not 48 bytes');
+  demand(body.readUInt16BE(2) === 0, 'Attach: zero');
+  return { kind: body[0], flags: body[1], counter: body.readUInt32BE(4), time: body.readBigUInt64BE(40) };
+}
+
+export function decodeAttachAck(body) {
+  demand(body.length === 48, 'AttachAck: not 48 bytes');
+  demand(body.subarray(2, 8).every((byte) => byte === 0), 'AttachAck: zero');
+  return { status: body[0], time: body.readBigUInt64BE(40) };
+}
 
 // RekeyInit and RekeyResp are the same but for the length of their last field. [11.1]
 const encodeRekey = (epoch, x25519, kem) => Buffer.concat([u32(epoch), x25519, kem]);

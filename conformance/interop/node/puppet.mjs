@@ -25,9 +25,13 @@ export class Puppet {
   #waiting = [];
   #ended = false;
 
-  static async open(port) {
+  static open(port) {
+    return Puppet.over(connect({ port, host: '127.0.0.1', allowHalfOpen: true }));
+  }
+
+  static async over(socket) {
     const puppet = new Puppet();
-    puppet.socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    puppet.socket = socket;
     const reader = new FrameReader(() => {});
     puppet.socket.on('data', (chunk) => {
       for (const f of reader.push(chunk)) puppet.#arrived(f);
@@ -104,6 +108,11 @@ export class Puppet {
     const error = decodeError(got.frame.subarray(HEADER), false);
     if (got.h.flags !== 0 || got.h.sessionId !== 0n || error.scope !== SCOPE.PATH) throw new Error('not a clear Error of scope 1');
     return error.name;
+  }
+
+  // drain takes what has come.
+  drain() {
+    return this.#frames.splice(0);
   }
 
   end() {

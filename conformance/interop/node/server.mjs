@@ -1,19 +1,25 @@
 #!/usr/bin/env node
 // The server: node server.mjs [--port N] [--key FILE] ...
 
-import { createServer } from 'node:net';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { createServer, isIPv6 } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { BIT, ERROR, LIMIT, SCOPE, SUITE, TIMER, TYPE, VERSION, errorName } from './codes.mjs';
+import { takeAttach, takeAttachAgain } from './attach.mjs';
 import { SessionClock, skewed, wallMicros } from './clock.mjs';
 import { Connection } from './connection.mjs';
 import { CheckFailed, checkChecksum, checkMagic, checkTypeAndFlags, checkVersion, clearFrame, isClear } from './frame.mjs';
 import { Refusal, ServerHandshake } from './handshake.mjs';
 import { KIND_ED25519, KIND_HYBRID, freshIdentity, loadIdentity } from './identity.mjs';
 import { Counts, sourceOf } from './limits.mjs';
-import { encodeError, u64 } from './messages.mjs';
-import { hmac256, random } from './primitives.mjs';
+import { encodeError } from './messages.mjs';
+import { StreamPath } from './path.mjs';
+import { random } from './primitives.mjs';
 import { ServerSession } from './server-session.mjs';
+import { Tokens, resetToken } from './tokens.mjs';
+import { DatagramServer } from './udp-server.mjs';
 
 // First is the stage before ClientHello. [5.7] [5.8]
 class First {
@@ -52,7 +58,7 @@ class First {
   }
 
   #judgeWhole({ wall, h, frame }) {
-    if (!isClear(h)) throw new CheckFailed('check 6: not a clear frame'); // [XTMP-HSK-064] [XTMP-HDR-033]
+    if (!isClear(h)) return this.#attach(h, frame);
     if (h.sessionId !== 0n) throw new CheckFailed('check 6: session_id'); // [XTMP-ORD-015]
     checkChecksum(h, frame);
     if (h.seq !== 0n) throw new CheckFailed('check 9: sequence number'); // [XTMP-ORD-023]
@@ -64,6 +70,19 @@ class First {
       if (!(error instanceof Refusal)) throw error;
       this.connection.refuse(error.code, error.message);
     }
+  }
+
+  // #attach takes a first frame that is not clear. [XTMP-HSK-064] [XTMP-HDR-033] [XTMP-ATT-017] … [XTMP-ATT-020]
+  #attach(h, frame) {
+    const { connection } = this;
+    const { server } = connection;
+    const named = h.keyId.some((byte) => byte !== 0);
+    if (!named || !server.attaches || h.type !== TYPE.HANDSHAKE || h.sessionId === 0n) throw new CheckFailed('check 6: not a clear frame');
+    const session = server.sessions.get(h.sessionId);
+    if (!session || session.over) return connection.lastWrite(server.unknown(h.sessionId), 0, 'SESSION_UNKNOWN');
+    const slot = session.attachSlots.find(h.keyId);
+    if (!slot) throw new CheckFailed('check 6: key_id');
+    takeAttach(session, slot, h, frame, connection.place());
   }
 }
 
@@ -89,16 +108,18 @@ export class Half {
 
   lost() {
     this.handshake.erase();
+    this.connection.server?.release(this.connection.sessionId);
   }
 }
 
 export class ServerConnection extends Connection {
-  #counted = { halfOpen: 0, sessions: 0, memory: 0 };
+  #counted = { halfOpen: 0, memory: 0 };
 
   constructor(server, socket) {
     super(socket);
     this.server = server;
-    this.source = sourceOf(socket.remoteAddress ?? '');
+    this.address = socket.remoteAddress ?? '';
+    this.source = sourceOf(this.address);
     this.stage = new First(this);
     this.deadlines.set('handshake', TIMER.T_HANDSHAKE_TCP, () => this.fail('T_HANDSHAKE_TCP')); // [XTMP-HSK-088]
     this.#count('halfOpen', 1);
@@ -106,29 +127,56 @@ export class ServerConnection extends Connection {
 
   // hello takes the payload of ClientHello, received at the wall time given.
   hello(payload, wall) {
-    const { identities, settings } = this.server;
-    const handshake = new ServerHandshake(payload, identities, () => this.server.counts.busy(this.source), settings.suites);
+    const { server } = this;
+    const handshake = ServerHandshake.fromFirst(payload, server.identities, () => server.counts.busy(this.source), server.settings.suites);
     const anchor = new SessionClock(handshake.ch.time);
-    const tooSkewed = skewed(handshake.ch.time, wall); // [XTMP-TIM-010]
-    this.sessionId = this.server.newSessionId();
-    const time = wallMicros(); // [XTMP-HSK-014]
-    const params = { ...this.server.params, resetToken: this.server.resetToken(this.sessionId) };
-    const answer = handshake.answer({ sessionId: this.sessionId, time, params });
-    const clock = new SessionClock(time);
-    this.stage = new Half(this, handshake, () => this.#establish(handshake, { clock, anchor, params }, tooSkewed));
-    this.wire.write(Buffer.concat([answer.hello, answer.flight])); // [XTMP-HSK-035]
+    this.tooSkewed = skewed(handshake.ch.time, wall); // [XTMP-TIM-010]
+    const offer = server.offer();
+    this.sessionId = offer.sessionId;
+    const { hello, flight } = handshake.answer(offer);
+    this.times = { clock: new SessionClock(offer.time), anchor, params: offer.params };
+    this.stage = new Half(this, handshake, () => this.#establish(handshake));
+    this.wire.write(Buffer.concat([...hello, ...flight])); // [XTMP-HSK-035]
   }
 
-  #establish(handshake, times, tooSkewed) {
+  #establish(handshake) {
     this.deadlines.clear('handshake');
     this.#count('halfOpen', -1);
-    this.#count('sessions', 1);
-    const slots = handshake.slots();
-    handshake.erase();
-    const { heartbeatMs, probe, compression } = this.server.settings;
-    const features = { probe, inflates: compression, clientInflates: handshake.ch.inflates, full: () => this.server.counts.full(this.source) };
-    this.stage = new ServerSession({ ...times, ...features, connection: this, id: this.sessionId, slots, heartbeatMs });
-    this.stage.begin(handshake.handshakeId, tooSkewed);
+    this.server.establish(handshake, this, (session, slots) => this.path(session, { slots, anchor: this.times.anchor }));
+  }
+
+  // path makes the connection a path of a session.
+  path(session, options) {
+    this.stage = new StreamPath({ session, connection: this, ...options });
+    return Object.assign(this.stage, { source: this.source });
+  }
+
+  // place is where an Attach comes from. On this connection it may come again until a
+  // frame of the path has opened. [XTMP-ATT-025] [XTMP-ATT-028] [XTMP-ATT-029] [XTMP-ATT-034]
+  place() {
+    const place = {
+      udp: false,
+      samePlace: (other) => other === place,
+      busy: () => this.server.counts.attachBusy(this.source, 1),
+      send: (frame) => this.wire.write(frame),
+      refuse: (frame, why) => this.lastWrite(frame, 0, why),
+      makePath: (session, options) => {
+        this.deadlines.clear('handshake');
+        this.#count('halfOpen', -1);
+        const path = this.path(session, options);
+        path.attachAgain = (h, frame) => {
+          const slot = session.attachSlots.find(h.keyId);
+          if (slot) takeAttachAgain(session, slot, h, frame, place);
+          return slot !== null;
+        };
+        return path;
+      },
+    };
+    return place;
+  }
+
+  get route() {
+    return { address: this.address };
   }
 
   // refuse sends a clear Error in place of ServerHello. [XTMP-HSK-081] [XTMP-ERR-005] [XTMP-HDR-016]
@@ -162,13 +210,13 @@ export class ServerConnection extends Connection {
   }
 
   closed() {
+    this.stage?.gone?.();
     this.server.forget(this);
   }
 
-  // stop is what a shutdown does to a connection. [9.8]
+  // stop is what a shutdown does to a connection without a session.
   stop() {
-    if (this.stage instanceof ServerSession) this.stage.drain();
-    else this.fail('shutdown');
+    if (!(this.stage instanceof StreamPath)) this.fail('shutdown');
   }
 }
 
@@ -181,71 +229,195 @@ export const DEFAULTS = Object.freeze({
   suites: Object.freeze([SUITE.AES256GCM, SUITE.CHACHA20POLY1305, SUITE.POSTQUANTUM]), // [XTMP-SUI-004] [XTMP-SUI-005]
   probe: false, // [XTMP-PRB-002]
   compression: false, // whether requests may be compressed
+  udp: false, // whether datagrams are served
+  attach: false, // whether further paths may be attached, on what is served
+  parkMs: TIMER.T_PARK_ANON,
 });
 
 export class Server {
+  sessions = new Map(); // session_id → session
   #connections = new Set();
   #resetKey = random(32); // [XTMP-HSK-034]
-  #sessionIds = new Set();
+  #reserved = new Set(); // session_ids of handshakes
+  #sockets = [];
   #listener;
+  #udp = new DatagramServer(this);
   #emptied = () => {};
 
   // identities are in order, the default first; limits override those of codes.mjs.
   constructor({ identities, settings = {}, limits = {}, log = () => {} }) {
     this.identities = identities;
     this.settings = { ...DEFAULTS, ...settings };
-    this.params = { ...this.settings.params, policy: this.settings.compression ? BIT.SERVER_INFLATES : 0 }; // [XTMP-TYP-032]
+    const { compression, udp, attach } = this.settings;
+    const policy = (compression ? BIT.SERVER_INFLATES : 0) | (attach ? BIT.ATTACH_TCP : 0) | (attach && udp ? BIT.ATTACH_UDP : 0); // [XTMP-TYP-032] … [XTMP-TYP-035]
+    this.params = { ...this.settings.params, policy };
+    this.attaches = attach;
     this.counts = new Counts(limits);
+    this.tokens = new Tokens();
     this.log = log;
-    this.#listener = createServer({ allowHalfOpen: true }, (socket) => this.#connections.add(new ServerConnection(this, socket)));
+    this.#listener = createServer({ allowHalfOpen: true }, (socket) => this.accept(socket));
   }
 
-  listen(port, host = '127.0.0.1') {
-    return new Promise((resolve, reject) => {
-      this.#listener.once('error', reject);
-      this.#listener.listen(port, host, () => resolve(this.#listener.address()));
+  accept(socket) {
+    this.#connections.add(new ServerConnection(this, socket));
+  }
+
+  // listen takes TCP and, if that is on, UDP at the same port. With port 0 a port is
+  // looked for that is free for both.
+  async listen(port, host = '127.0.0.1', tries = 10) {
+    this.#listener.listen(port, host);
+    await once(this.#listener, 'listening');
+    const address = this.#listener.address();
+    if (!this.settings.udp) return address;
+    const socket = createSocket({ type: isIPv6(address.address) ? 'udp6' : 'udp4', recvBufferSize: 1 << 20 });
+    try {
+      socket.bind(address.port, host);
+      await once(socket, 'listening');
+    } catch (error) {
+      if (port !== 0 || tries === 0 || error.code !== 'EADDRINUSE') throw error;
+      this.#listener.close();
+      await once(this.#listener, 'close');
+      return this.listen(port, host, tries - 1);
+    }
+    this.serveDatagrams(socket);
+    return address;
+  }
+
+  // serveDatagrams takes the datagrams of a socket: anything with send, close and the
+  // event 'message'. What the system refuses to send counts as sent and lost. [12.1]
+  serveDatagrams(socket) {
+    const link = { send: (bytes, { address, port }) => socket.send(bytes, port, address, () => {}) };
+    socket.on('error', () => {}); // [XTMP-UDP-007] [XTMP-UDP-008]
+    socket.on('message', (bytes, { address, port }) => this.#udp.take(bytes, { link, address, port }));
+    this.#sockets.push(socket);
+    this.settings.udp = true;
+  }
+
+  // pathFor makes a path on UDP.
+  pathFor(session, options) {
+    return this.#udp.path(session, options);
+  }
+
+  // offer is what a handshake needs of the server.
+  offer() {
+    const sessionId = this.newSessionId();
+    const params = { ...this.params, resetToken: resetToken(this.#resetKey, sessionId) };
+    return { sessionId, time: wallMicros(), params }; // [XTMP-HSK-014]
+  }
+
+  // establish makes a session of a handshake whose ClientFinish has verified. made has
+  // route, source, sessionId, times and tooSkewed; makePath(session, slots) its path.
+  establish(handshake, { route, source, sessionId, times, tooSkewed }, makePath) {
+    const { clock, params, anchor } = times;
+    const { root, ...slots } = handshake.slots(route.link !== undefined);
+    const { heartbeatMs, probe, compression, udp } = this.settings;
+    const memory = (n) => this.counts.add(source, 'memory', n);
+    const session = new ServerSession({
+      id: sessionId, suite: handshake.suite, clock, params, root, heartbeatMs, owner: this, memory,
+      probe, inflates: compression, clientInflates: handshake.ch.inflates, full: () => this.counts.full(source),
+      addressToken: udp ? () => this.tokens.address(route) : undefined, // [XTMP-TOK-015]
     });
+    handshake.erase();
+    Object.assign(session, { source, counted: {}, parkMs: this.settings.parkMs });
+    this.#reserved.delete(sessionId);
+    this.sessions.set(sessionId, session);
+    for (const name of ['connections', 'sessions']) this.#count(session, name, 1);
+    const path = makePath(session, { ...slots, anchor });
+    path.watch();
+    session.begin(handshake.handshakeId, tooSkewed);
+  }
+
+  #count(session, name, n) {
+    session.counted[name] = (session.counted[name] ?? 0) + n;
+    this.counts.add(session.source, name, n);
+  }
+
+  // ended releases what a session counted. Its last frames may still be under way, but
+  // there is no session any more. [XTMP-LIM-010]
+  ended(session, why) {
+    this.log(`${session.source}: session ${session.id} ended: ${why}`);
+    for (const [name, n] of Object.entries(session.counted)) this.#count(session, name, -n);
+  }
+
+  // parked and resumed: a parked session counts by the source of its last path, and as no
+  // connection. [XTMP-LIM-016]
+  parked(session, why, path) {
+    this.log(`${session.source}: session ${session.id} parked: ${why}`);
+    this.#recount(session, path.source);
+    this.#count(session, 'connections', -1);
+  }
+
+  resumed(session, path) {
+    this.#count(session, 'connections', 1);
+    this.#recount(session, path.source);
+  }
+
+  #recount(session, source) {
+    const counted = { ...session.counted };
+    for (const [name, n] of Object.entries(counted)) this.#count(session, name, -n);
+    session.source = source;
+    for (const [name, n] of Object.entries(counted)) this.#count(session, name, n);
+  }
+
+  gone(session) {
+    this.sessions.delete(session.id);
+    this.#look();
   }
 
   // shutdown refuses new connections, drains the sessions and resolves when all is closed.
   shutdown() {
-    this.#listener.close();
+    this.stopping = true;
+    if (this.#listener.listening) this.#listener.close();
+    this.#udp.stop();
     return new Promise((resolve) => {
       this.#emptied = resolve;
       for (const connection of [...this.#connections]) connection.stop();
-      if (this.#connections.size === 0) resolve();
+      for (const session of [...this.sessions.values()]) session.drain();
+      this.#look();
     });
+  }
+
+  #look() {
+    if (!this.stopping || this.#connections.size > 0 || this.sessions.size > 0) return;
+    for (const socket of this.#sockets.splice(0)) socket.close();
+    this.#emptied();
   }
 
   // askForRekey asks every client for new keys.
   askForRekey() {
-    for (const { stage } of this.#connections) if (stage instanceof ServerSession) stage.rekey.ask();
+    for (const session of this.sessions.values()) session.rekey.ask();
   }
 
   // newSessionId is random and, while its session lives, unique. [XTMP-HDR-011] [XTMP-HDR-012] [XTMP-HDR-014]
   newSessionId() {
     for (;;) {
       const id = random(8).readBigUInt64BE() & LIMIT.session_id_max;
-      if (id === 0n || this.#sessionIds.has(id)) continue;
-      this.#sessionIds.add(id);
+      if (id === 0n || this.#reserved.has(id) || this.sessions.has(id)) continue;
+      this.#reserved.add(id);
       return id;
     }
   }
 
-  resetToken(sessionId) {
-    return hmac256(this.#resetKey, 'XTMP/1 reset', u64(sessionId)).subarray(0, 16); // [XTMP-HSK-033]
+  // release gives a session_id free whose handshake came to nothing.
+  release(sessionId) {
+    this.#reserved.delete(sessionId);
+  }
+
+  // unknown is the clear Error that says that a session is unknown. [XTMP-PTH-044]
+  unknown(sessionId) {
+    const body = encodeError({ code: ERROR.SESSION_UNKNOWN, scope: SCOPE.SESSION, token: resetToken(this.#resetKey, sessionId) });
+    return clearFrame(TYPE.ERROR, sessionId, wallMicros(), body);
   }
 
   forget(connection) {
     this.log(`${connection.source}: closed: ${connection.why}`);
-    this.#sessionIds.delete(connection.sessionId);
     this.#connections.delete(connection);
-    if (this.#connections.size === 0) this.#emptied();
+    this.#look();
   }
 }
 
-const USAGE = `usage: node server.mjs [--host 127.0.0.1] [--port 8090] [--key FILE | --key2 FILE]... [--suites 1,2,3] [--probe] [--compression]
-  [--idle-ms N] [--heartbeat-ms N] [--rotate-s N] [--max-inflight N] [--half-open-per-source N] [--connections-per-client N] [--verbose]`;
+const USAGE = `usage: node server.mjs [--host 127.0.0.1] [--port 8090] [--key FILE | --key2 FILE]... [--suites 1,2,3] [--probe] [--compression] [--udp] [--attach] [--park-ms N]
+   [--idle-ms N] [--heartbeat-ms N] [--rotate-s N] [--max-inflight N] [--half-open-per-source N] [--connections-per-client N] [--verbose]`;
 
 // readSuites reads numbers separated by commas. That 0 is named is what chapter 15
 // asks for: it stands for require_encryption: false.
@@ -269,7 +441,7 @@ function readOptions(args) {
   const flag = { type: 'boolean', default: false };
   const { values: v, tokens } = parseArgs({ args, tokens: true, options: {
     host: { ...text, default: '127.0.0.1' }, port: { ...text, default: '8090' }, key: { ...text, multiple: true }, key2: { ...text, multiple: true },
-    suites: { ...text, default: '1,2,3' }, probe: flag, compression: flag, 'idle-ms': text, 'heartbeat-ms': text, 'rotate-s': text,
+    suites: { ...text, default: '1,2,3' }, probe: flag, compression: flag, udp: flag, attach: flag, 'park-ms': text, 'idle-ms': text, 'heartbeat-ms': text, 'rotate-s': text,
     'max-inflight': text, 'half-open-per-source': text, 'connections-per-client': text, verbose: flag,
   } });
   const number = (name, least, fallback) => {
@@ -288,7 +460,8 @@ function readOptions(args) {
         maxInflight: number('max-inflight', 1, LIMIT.max_inflight),
       },
       heartbeatMs: number('heartbeat-ms', 1, TIMER.T_HEARTBEAT),
-      suites, probe: v.probe, compression: v.compression,
+      suites, probe: v.probe, compression: v.compression, udp: v.udp, attach: v.attach,
+      parkMs: number('park-ms', 1, TIMER.T_PARK_ANON),
     },
     limits: {
       half_open_per_source: number('half-open-per-source', 0, LIMIT.half_open_per_source),
@@ -299,10 +472,10 @@ function readOptions(args) {
 }
 
 // readyLine names the default identity, and then all of them, each with its kind.
-function readyLine(address, identities) {
+function readyLine(address, udp, identities) {
   const hex = ({ fingerprint }) => fingerprint.toString('hex');
   const pins = identities.map((identity) => `${identity.kind}:${hex(identity)}`).join(',');
-  return `READY tcp=${address} udp=- fingerprint=${hex(identities[0])} pins=${pins}\n`;
+  return `READY tcp=${address} udp=${udp ? address : '-'} fingerprint=${hex(identities[0])} pins=${pins}\n`;
 }
 
 async function main() {
@@ -317,7 +490,7 @@ async function main() {
   const server = new Server(options);
   const { address, port, family } = await server.listen(options.port, options.host);
   const name = family === 'IPv6' ? `[${address}]` : address;
-  process.stdout.write(readyLine(`${name}:${port}`, options.identities));
+  process.stdout.write(readyLine(`${name}:${port}`, options.settings.udp, options.identities));
   process.on('SIGUSR1', () => server.askForRekey()); // a word of the operator [11.2]
   for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => server.shutdown().then(() => process.exit(0)));
 }

@@ -1,7 +1,7 @@
 // A Wire is one TCP connection: bytes in, frames out, the last write of 9.7.
 
 import { LIMIT, TIMER } from './codes.mjs';
-import { Deadlines } from './clock.mjs';
+import { Deadlines, time } from './clock.mjs';
 
 export class Wire {
   #socket;
@@ -27,7 +27,7 @@ export class Wire {
     this.#sent = () => {
       if (!this.#waited || socket.writableLength > 0) return;
       this.#waited = false;
-      on.writable();
+      time.setImmediate(() => this.#shut || on.writable()); // what is ready to be read, or has closed, comes first
     };
   }
 

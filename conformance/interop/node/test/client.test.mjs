@@ -103,7 +103,13 @@ describe('handshake', { concurrency: true }, () => {
   accepts('unknown TLVs, TLV 2 and undefined bits in ServerIdentity', {
     sh: (f) => ({ ...f, extensions: [[0x8000, Buffer.alloc(3)]] }),
     si: (f) => ({ ...f, extensions: [[2, Buffer.alloc(5)], [0x9000, Buffer.alloc(0)]], params: { ...f.params, policy: 0xfff0, maxDatagram: 0, maxInflight: 0 } }),
-  });
+  }, { failover: false });
+  const endpoints = (...bytes) => ({ si: (f) => ({ ...f, extensions: [[2, Buffer.from(bytes)]] }) });
+  accepts('attach endpoints, of a kind that it does not know too', endpoints(1, 31, 154, 1, 97, 9, 0, 1, 1, 98));
+  for (const [name, bytes] of [['none', []], ['an entry that is cut', [1, 31, 154, 2, 97]], ['bytes after the last', [1, 31, 154, 1, 97, 1]], ['port 0', [1, 0, 0, 1, 97]],
+    ['no host', [1, 31, 154, 0]], ['a host that is not ASCII', [2, 31, 154, 1, 0xe4]]]) {
+    refuses(`attach endpoints: ${name}`, endpoints(...bytes), /endpoints/);
+  }
   accepts('one of two pins', {}, { pins: [pinOf(other), pinOf(identity)] });
 
   test('no byte of ServerHello or ServerFlight can be altered', async () => {

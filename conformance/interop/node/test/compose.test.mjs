@@ -34,9 +34,9 @@ test('both ends of the handshake make the same bytes from the same inputs', () =
   const client = new ClientHandshake([{ kind: 1, fingerprint: identity.fingerprint, key: identity.key }], BigInt(c.time), { entropy, suites: [1] });
   const hello = client.hello();
   assert.equal(hello.toString('hex'), wire.ClientHello.toString('hex'));
-  const server = new ServerHandshake(hello.subarray(96), [identity], () => false);
+  const server = ServerHandshake.fromFirst(hello.subarray(96), [identity], () => false);
   const q = s.params;
-  const answer = server.answer({
+  const { hello: [shFrame], flight: [flightFrame] } = server.answer({
     sessionId: hex(s.session_id).readBigUInt64BE(), time: BigInt(s.time),
     params: {
       maxPayload: q.max_payload, idleTimeoutMs: q.idle_timeout_ms, keyRotationS: q.key_rotation_s, maxDatagram: q.max_datagram, policy: q.policy,
@@ -45,11 +45,11 @@ test('both ends of the handshake make the same bytes from the same inputs', () =
     },
     entropy: { random: hex(s.random), x25519: hex(s.x25519_private), mlkemMessage: hex(s.mlkem_m) },
   });
-  assert.equal(answer.hello.toString('hex'), wire.ServerHello.toString('hex'));
-  same(answer.flight, 'ServerFlight');
-  client.serverHello(parseHeader(answer.hello), answer.hello.subarray(96));
-  const flightHeader = parseHeader(answer.flight);
-  client.serverFlight(flightHeader, client.slot.open(flightHeader, answer.flight, client.sessionId, null), false);
+  assert.equal(shFrame.toString('hex'), wire.ServerHello.toString('hex'));
+  same(flightFrame, 'ServerFlight');
+  client.serverHello(parseHeader(shFrame), shFrame.subarray(96));
+  const flightHeader = parseHeader(flightFrame);
+  client.serverFlight(flightHeader, client.slot.open(flightHeader, flightFrame, client.sessionId, null), false);
   const { frame } = client.finish(BigInt(c.time));
   same(frame, 'ClientFinish');
   for (const [name, value] of Object.entries(client.values)) {

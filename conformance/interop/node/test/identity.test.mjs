@@ -96,7 +96,7 @@ test('sources and counts', () => {
     return busy;
   };
   counts.add('s', 'halfOpen', 1);
-  assert.deepEqual([busyAfter('halfOpen', 1), busyAfter('halfOpen', 2), busyAfter('sessions', 1), busyAfter('memory', 9), busyAfter('memory', 10)],
+  assert.deepEqual([busyAfter('halfOpen', 1), busyAfter('halfOpen', 2), busyAfter('connections', 1), busyAfter('memory', 9), busyAfter('memory', 10)],
     [false, true, true, false, true]);
   assert.equal(counts.busy('another'), false);
   const off = new Counts({ half_open_per_source: 0, connections_per_client: 0, sessions_per_source: 0 });

@@ -110,6 +110,21 @@ test('everything on: a pin for each identity, probe in every suite; 3 without Pr
   assert.deepEqual([code, /does not offer Probe/.test(out)], [3, true]);
 });
 
+test('a relay that drops datagrams after a while: what began on UDP ends on TCP', async () => {
+  const serving = spawn(process.execPath, [program('server.mjs'), '--port', '0', '--key', seedFile, '--probe', '--udp', '--attach']);
+  const [line] = await once(serving.stdout, 'data');
+  const relay = spawn(process.execPath, [program('relay.mjs'), /tcp=(\S+)/.exec(String(line))[1], '--datagrams', '200']);
+  let said = '';
+  relay.stdout.on('data', (chunk) => (said += chunk));
+  while (!said.includes('\n')) await once(relay.stdout, 'data');
+  const [, at] = /^READY tcp=(\S+) udp=\1\n$/.exec(said);
+  const { code, out, err } = await run('probe', at, '--pin', FINGERPRINT, '--transport', 'udp');
+  for (const child of [serving, relay]) child.kill('SIGKILL');
+  assert.deepEqual([code, err], [0, '']);
+  assert.match(out, / on UDP,/);
+  assert.match(said, /\nCUT\n$/);
+});
+
 test('keys of both kinds, in the order named; wrong options', async () => {
   const files = ['--key2', join(dir, 'hybrid'), '--key', seedFile];
   const both = spawn(process.execPath, [program('server.mjs'), '--port', '0', ...files]);

@@ -3,9 +3,8 @@
 
 import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
-import { readFileSync, readdirSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import { pathToFileURL } from 'node:url';
 import { BIT, FLAG, HEADER, NO_SEQ, SUITE, TYPE } from '../codes.mjs';
 import { SessionClock } from '../clock.mjs';
 import { ClientSession } from '../client-session.mjs';
@@ -23,45 +22,17 @@ import {
 import { ed25519KeyAcceptable, ed25519Verify, hmac256, hmac384, sha384 } from '../primitives.mjs';
 import { OP, sourceData } from '../probe.mjs';
 import { DEFAULTS, Half, Server, ServerConnection } from '../server.mjs';
+import { StreamPath } from '../path.mjs';
 import { ServerSession } from '../server-session.mjs';
 import { Mids } from '../session.mjs';
+import { makeToken, resetToken } from '../tokens.mjs';
+import { ROOT, vectors } from '../vectors.mjs';
 
-// XTMP_VECTORS names another folder of vectors.
-const ROOT = process.env.XTMP_VECTORS ? pathToFileURL(`${process.env.XTMP_VECTORS}/`) : new URL('../../../../vectors/', import.meta.url);
 const u64 = (b) => b.readBigUInt64BE();
 const hex = (b) => b.toString('hex');
 const OUR_TS = Buffer.alloc(48, 0x77); // of the slot that the receiver under test seals with
 const OUR_NEXT_TS = Buffer.alloc(48, 0x78); // the same in the next epoch
 
-// parse reads a vector: header, given, results, frames and streams of bytes.
-function parse(text) {
-  const v = { given: {}, result: {}, frames: [] };
-  let put = (name, value) => (v[name] = value);
-  let last = null;
-  let head = true;
-  for (const line of text.split('\n')) {
-    if (line.startsWith('---') || line.startsWith('>>>')) {
-      head = false;
-      const frame = { from: line.includes('client →') ? 'client' : 'server', bytes: Buffer.alloc(0) };
-      if (line.startsWith('>>>')) v.frames.push(frame);
-      const section = v[line.slice(4)];
-      put = (name, value) => {
-        if (line.startsWith('>>>')) frame.bytes = Buffer.concat([frame.bytes, value]);
-        else if (section) section[name] = Buffer.concat([section[name] ?? Buffer.alloc(0), value]);
-      };
-      continue;
-    }
-    const m = head ? /^(\w+): (.*)$/.exec(line) : /^(\S*)(?:\s+([0-9a-f]+))?\s*(?:#.*)?$/.exec(line);
-    if (!m) continue;
-    last = m[1] || last;
-    put(last, head ? m[2] : Buffer.from(m[2] ?? '', 'hex'));
-  }
-  return v;
-}
-
-const vectors = readdirSync(ROOT, { withFileTypes: true }).filter((d) => d.isDirectory()).flatMap((area) =>
-  readdirSync(new URL(`${area.name}/`, ROOT)).filter((name) => name.endsWith('.txt'))
-    .map((name) => parse(readFileSync(new URL(`${area.name}/${name}`, ROOT), 'utf8'))));
 const ofKind = (...kinds) => vectors.filter(({ kind }) => kinds.includes(kind));
 
 class NoSocket extends EventEmitter {
@@ -122,13 +93,24 @@ const receivers = {
   'server established': (socket, { given, needs }) => {
     const connection = new ServerConnection(server, socket);
     const features = { probe: needs === 'probe', inflates: given.inflates?.[0] === 1, clientInflates: true };
-    const session = new ServerSession({ ...sessionOptions(connection, given), ...features, heartbeatMs: 30_000 });
-    connection.stage = session;
+    const { slots, anchor, ...options } = sessionOptions(connection, given);
+    const session = new ServerSession({ ...options, ...features });
+    const path = new StreamPath({ session, connection, slots, anchor });
+    connection.stage = path;
     session.start();
+    path.watch();
     const now = session.rekey.elapsed();
     session.rekey.elapsed = () => now;
     if (given.rekey_age) session.rekey.lastInit = now - u64(given.rekey_age);
-    if (given.rekey_epoch) Object.assign(session.rekey, { pending: Buffer.alloc(48), tsServer: OUR_NEXT_TS });
+    session.rekey.epoch = given.epoch?.readUInt32BE() ?? 0;
+    if (given.rekey_epoch) session.rekey.pending = Buffer.alloc(48);
+    if (given.next_ts) {
+      session.rekey.pending = Buffer.alloc(48);
+      path.open.epoch = path.open.keys[0].epoch = session.rekey.epoch;
+      session.rekey.secretsOf = () => ({ ts_client: given.next_ts, ts_server: OUR_NEXT_TS });
+      session.rekey.adopt(path);
+      if (!given.rekey_epoch) session.rekey.pending = null;
+    }
     bring(session, given);
     return connection;
   },
@@ -137,8 +119,8 @@ const receivers = {
 
   'client established': (socket, { given }) => {
     const connection = clientSession(socket, given);
-    const session = connection.stage;
-    session.dispatch({ type: TYPE.HANDSHAKE_ACK, mid: 1n, body: withEnvelope(6, Buffer.alloc(8), encodeHandshakeDone(0n)) });
+    const { session } = connection.stage;
+    session.dispatch({ type: TYPE.HANDSHAKE_ACK, mid: 1n, path: connection.stage, body: withEnvelope(6, Buffer.alloc(8), encodeHandshakeDone(0n)) });
     bring(session, given);
     const [x25519, mlkemSeed] = [given.rekey_client_x25519, given.rekey_client_mlkem_seed].map((secret) => secret && Buffer.from(secret));
     if (x25519) session.rekey.send({ x25519, mlkemSeed, handshakeId: given.rekey_handshake_id });
@@ -158,22 +140,22 @@ function sessionOptions(connection, given) {
   const suite = given.suite?.[0];
   const open = new OpenSlot(given.ts, suite);
   open.next = u64(given.sequence);
-  if (given.next_ts) open.prepare(given.next_ts);
   const seal = new SealSlot(OUR_TS, suite);
   seal.next = u64(given.last_sent) + 1n;
   connection.sealSlot = seal;
   const clock = u64(given.clock);
   const anchor = Object.assign(new SessionClock(clock), { now: () => clock });
   const mids = new Mids(given.base ? u64(given.base) : 1n);
-  const slots = { seal, open, root: Buffer.from(given.root ?? Buffer.alloc(48)), binder: Buffer.alloc(48) };
-  return { connection, id: u64(given.session_id), slots, clock: new SessionClock(clock), anchor, params: DEFAULTS.params, mids };
+  const slots = { seal, open, binder: Buffer.alloc(48) };
+  const root = Buffer.from(given.root ?? Buffer.alloc(48));
+  return { id: u64(given.session_id), suite, root, slots, clock: new SessionClock(clock), anchor, params: DEFAULTS.params, mids };
 }
 
 // bring sets the epoch, and begins as many messages as the vector says are incomplete.
 function bring(session, { epoch, incomplete = Buffer.alloc(8) }) {
   session.rekey.epoch = epoch?.readUInt32BE() ?? 0;
   for (let fragId = 1000; fragId < 1000 + Number(u64(incomplete)); fragId++) {
-    const m = { type: TYPE.PROBE, flags: FLAG.FRAGMENT, fragId, index: 0, count: 2, seq: 0n, body: Buffer.alloc(512) };
+    const m = { type: TYPE.PROBE, flags: FLAG.FRAGMENT, fragId, index: 0, count: 2, seq: 0n, body: Buffer.alloc(512), path: session.current };
     session.receive(m, { limit: 65_536, inflates: false });
   }
 }
@@ -181,8 +163,12 @@ function bring(session, { epoch, incomplete = Buffer.alloc(8) }) {
 function clientSession(socket, given) {
   const connection = new Connection(socket);
   const options = { handshakeId: given.handshake_id ?? Buffer.alloc(8), inflates: given.inflates?.[0] === 1 };
-  connection.stage = new ClientSession({ ...sessionOptions(connection, given), ...options });
-  connection.stage.start();
+  const { slots, anchor, ...more } = sessionOptions(connection, given);
+  const session = new ClientSession({ ...more, ...options });
+  connection.stage = new StreamPath({ session, connection, slots, anchor });
+  if (given.next_ts) connection.stage.open.prepare(given.next_ts);
+  session.start();
+  connection.stage.watch();
   return connection;
 }
 
@@ -199,7 +185,7 @@ function clientHello(socket, { given, frames }) {
   const hint = own !== null && body[1264] !== 0;
   const suites = own ? [...body.subarray(2, 6)].filter((suite) => suite !== 0xff) : [given.suite?.[0] ?? SUITE.AES256GCM];
   const inflates = own !== null && (body.readUInt16BE(6) & BIT.CLIENT_INFLATES) !== 0;
-  const handshake = new ClientHandshake(pins, own ? body.readBigUInt64BE(8) : 0n, { entropy: entropy ?? undefined, hint, suites, inflates });
+  const handshake = new ClientHandshake(pins, own ? body.readBigUInt64BE(8) : 0n, { entropy: entropy ?? undefined, hint, suites, inflates, attaches: true });
   if (own) assert.ok(handshake.hello().equals(own), 'ClientHello');
   connection.stage = new Hello(connection, handshake, { clock: new SessionClock(0n), wall: { step: 1n, now: () => u64(given.clock) }, done: () => (connection.established = true) });
   return connection;
@@ -338,7 +324,7 @@ function rekeyResp(connection, socket, { frames, given }) {
   one(socket, TYPE.HANDSHAKE_ACK, (m) => {
     const { hsType, body } = splitEnvelope(m.body);
     assert.deepEqual([hsType, m.later, m.replyTo], [33, false, received(frames.at(-1), given).mid]);
-    assert.equal(decodeRekeyResp(body).epoch, connection.stage.rekey.epoch + 1);
+    assert.equal(decodeRekeyResp(body).epoch, connection.stage.session.rekey.epoch + 1);
   });
 }
 
@@ -349,8 +335,8 @@ const rekeyInit = (connection, socket) => one(socket, TYPE.HANDSHAKE, (m) => {
 
 // pinged: the PING of a client after RekeyResp is sealed with the keys of the next epoch.
 function pinged(connection, socket) {
-  const { rekey } = connection.stage;
-  const m = opened(socket.sent.at(-1), keys.pathSecrets(rekey.pending, rekey.binder).ts_client);
+  const { session: { rekey }, binder } = connection.stage;
+  const m = opened(socket.sent.at(-1), keys.pathSecrets(rekey.pending, binder).ts_client);
   assert.deepEqual([m.h.type, m.body[0], m.later], [TYPE.HEARTBEAT, 0, true]);
 }
 
@@ -376,7 +362,7 @@ const effects = {
   Ack: async (connection, socket, { frames }) => {
     quiet(connection, socket);
     assert.ok(connection.deadlines.has('ack'), 'an Ack is due');
-    await new Promise((resolve) => setTimeout(resolve, 25));
+    for (let i = 0; i < 100 && socket.sent.length === 0; i++) await new Promise((resolve) => setTimeout(resolve, 5));
     one(socket, TYPE.ACK, ({ body }) => assert.equal(hex(body), hex(encodeAck(parseHeader(frames.at(-1).bytes).seq))));
   },
   end: (connection, socket) => assert.deepEqual([connection.over, socket.sent.length, socket.closed], [true, 0, true]),
@@ -446,7 +432,16 @@ const formulas = {
     return { integrity_mac: mac, tag: mac.subarray(0, 16) };
   },
   identity: (g) => ({ fingerprint: fingerprintOf(g.identity_key) }),
+  reset: (g) => ({ reset_mac: hmac256(g.reset_key, 'XTMP/1 reset', g.session_id), reset_token: resetToken(g.reset_key, u64(g.session_id)) }),
+  address: ({ token_key: key, token_head: head, client_ip: ip, binding }) => {
+    const fields = { gen: head[0], kind: head[1], expiry: head.readUInt32BE(4), salt: head.subarray(8) };
+    const peer = { address: addressOf(ip), port: binding.length > 0 ? binding.readUInt16BE(0) : undefined, handshakeId: binding.subarray(2) };
+    return { token_mac: hmac256(key, 'XTMP/1 cookie', head, ip, binding), token: makeToken(key, fields, peer) };
+  },
 };
+
+// addressOf is an address of 16 bytes as text.
+const addressOf = (ip) => [...Array(8).keys()].map((i) => ip.readUInt16BE(2 * i).toString(16)).join(':');
 
 describe('values', () => {
   for (const { id, function: name, given, result } of ofKind('values')) {
@@ -470,5 +465,6 @@ describe('flows', () => {
 test('there are vectors of every kind', () => {
   const kinds = new Set(vectors.map(({ kind }) => kind));
   for (const kind of ['flow', 'frame', 'header', 'key', 'stream', 'values']) assert.ok(kinds.delete(kind), kind);
+  for (const kind of ['datagram', 'paths']) kinds.delete(kind); // datagrams.test.mjs takes them
   assert.deepEqual([...kinds], [], 'kinds that no test takes');
 });
