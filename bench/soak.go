@@ -17,7 +17,7 @@ import (
 // Bounds of what a server may have kept when everybody is gone again.
 const (
 	soakWorkers  = 48
-	soakRSS      = 48 << 20              // B beyond the start, what the first visitors cost once included
+	soakRSS      = 32 << 20              // B beyond the start, what the first visitors cost once included
 	soakSettle   = 80 * time.Second      // T_PARK_ANON and more
 	soakHonestly = 50 * time.Millisecond // between two calls of the honest session
 )

@@ -192,14 +192,7 @@ func oldSlotAfterRetirement() conformance.Case {
 				"epoch is accepted.",
 			"roots are kept as long as the session", "attach slots are made once and kept"),
 		Run: func(x *conformance.Exchange) {
-			first, second := twoPaths(x)
-			s := sessionOn(x, first, peer.Script{})
-			b := attachLive(x, s, second)
-			r := responded(x, s)
-			for _, p := range []*peer.Session{s, b} {
-				p.Switch(r)
-				prepare(x, p)
-			}
+			s, _ := rekeyedPaths(x)
 			x.Pause("T_RETIRE")
 			x.Pause("T_LINGER") // the second for which a timer may be late
 			c := s.NewPath(another(x))
@@ -208,6 +201,19 @@ func oldSlotAfterRetirement() conformance.Case {
 			requireStays(x, s)
 		},
 	}
+}
+
+// rekeyedPaths returns the paths of a session after a rekey that both have followed.
+func rekeyedPaths(x *conformance.Exchange) (s, b *peer.Session) {
+	first, second := twoPaths(x)
+	s = sessionOn(x, first, peer.Script{})
+	b = attachLive(x, s, second)
+	r := responded(x, s)
+	for _, p := range []*peer.Session{s, b} {
+		p.Switch(r)
+		prepare(x, p)
+	}
+	return s, b
 }
 
 func oldRootErased() conformance.Case {
@@ -221,14 +227,7 @@ func oldRootErased() conformance.Case {
 				"accepted, and both paths go on.",
 			"roots are kept as long as the session", "attach slots are made once and kept"),
 		Run: func(x *conformance.Exchange) {
-			first, second := twoPaths(x)
-			s := sessionOn(x, first, peer.Script{})
-			b := attachLive(x, s, second)
-			r := responded(x, s)
-			for _, p := range []*peer.Session{s, b} {
-				p.Switch(r)
-				prepare(x, p)
-			}
+			s, b := rekeyedPaths(x)
 			for range 7 {
 				x.Pause("T_CLOSE") // any span of which some fit into the timer
 				requireEpoch(x, s, 1)

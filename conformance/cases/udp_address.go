@@ -242,17 +242,25 @@ func challengeUnanswered() conformance.Case {
 				"old port.",
 			"the server goes on at the new address", "the path is given up"),
 		Run: func(x *conformance.Exchange) {
-			s := udpSession(x)
-			mid := awaited(x, s)
-			settle(x, s)
-			other := s.AddSocket(socketAs(x, 0))
-			s.Use(other)
-			s.Acks = false
-			sendPing(x, s, peer.PingData(nil))
+			s, mid, other := movedWhileAwaiting(x)
 			challenges(x, s, 0, other)
 			requireReplyAt(x, s, mid, 0)
 		},
 	}
+}
+
+// movedWhileAwaiting returns a session on UDP that awaits the reply to a request, which
+// takes 1.5 s, and has sent a PING from another port, whose challenge is still to come.
+// It acknowledges nothing from then on.
+func movedWhileAwaiting(x *conformance.Exchange) (s *peer.Session, mid uint64, other int) {
+	s = udpSession(x)
+	mid = awaited(x, s)
+	settle(x, s)
+	other = s.AddSocket(socketAs(x, 0))
+	s.Use(other)
+	s.Acks = false
+	sendPing(x, s, peer.PingData(nil))
+	return s, mid, other
 }
 
 // requireReplyAt requires that the first copy of a reply comes at a socket.
@@ -309,13 +317,7 @@ func validatedStays() conformance.Case {
 				"come there.",
 			"the response is not matched with the challenge", "T_CHALLENGE runs on"),
 		Run: func(x *conformance.Exchange) {
-			s := udpSession(x)
-			mid := awaited(x, s)
-			settle(x, s)
-			other := s.AddSocket(socketAs(x, 0))
-			s.Use(other)
-			s.Acks = false
-			sendPing(x, s, peer.PingData(nil))
+			s, mid, other := movedWhileAwaiting(x)
 			respondFrom(x, s, other, challenges(x, s, 0, other)[other])
 			requireReplyAt(x, s, mid, other)
 		},

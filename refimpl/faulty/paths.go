@@ -88,7 +88,7 @@ return p
 	{
 		Name: "leaves-messages-on-suspect-path", Requirement: "XTMP-PTH-016",
 		Description: "What is unacknowledged on a path that becomes suspect stays there.",
-		Edit:        Edit{File: moveGo, At: "func (s *Session) restrand(now Now) {", After: "return"},
+		Edit:        Edit{File: moveGo, At: "func (s *Session) restrand() {", After: "return"},
 	},
 	{
 		Name: "leaves-messages-on-closed-path", Requirement: "XTMP-PTH-016",
@@ -96,11 +96,11 @@ return p
 		Edit: Edit{
 			File: moveGo,
 			At: `
-s.resend(now, func(q *Path) bool { return !q.live() })
+s.resend(func(q *Path) bool { return !q.live() })
 	s.stranded = s.best(0) == nil`,
 			New: `
 if !$on {
-s.resend(now, func(q *Path) bool { return !q.live() })
+s.resend(func(q *Path) bool { return !q.live() })
 }
 	s.stranded = s.best(0) == nil`,
 		},
@@ -110,8 +110,8 @@ s.resend(now, func(q *Path) bool { return !q.live() })
 		Description: "What is unacknowledged when no path is live is forgotten.",
 		Edit: Edit{
 			File: moveGo,
-			At:   "s.stranded = s.best(0) == nil",
-			After: `
+			At:   "if s.pathless() {",
+			Before: `
 if s.stranded {
 for mid := s.out.done + 1; mid <= s.out.last; mid++ {
 s.settle(mid, false)
@@ -154,7 +154,7 @@ s.settle(mid, false)
 	{
 		Name: "moves-with-nothing", Requirement: "XTMP-PTH-029",
 		Description: "A session that moves leaves what is unacknowledged behind.",
-		Edit:        Edit{File: moveGo, At: "s.resend(now, func(q *Path) bool { return q != p })", Instead: "_ = p"},
+		Edit:        Edit{File: moveGo, At: "s.resend(func(q *Path) bool { return q != p })", Instead: "_ = p"},
 	},
 	{
 		Name: "moves-to-the-quietest", Requirement: "XTMP-PTH-030",

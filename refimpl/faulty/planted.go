@@ -171,8 +171,8 @@ p.pinged = 0`,
 		Name: "leaves-messages-behind", Requirement: "XTMP-PTH-029",
 		Description: "A client that moves sends nothing again of what was under way on the path that it leaves.",
 		Edit: Edit{
-			File: moveGo, At: "s.resend(now, func(q *Path) bool { return q != p })",
-			New: "s.resend(now, func(q *Path) bool { return q != p && (!$on || s.role == Server) })",
+			File: moveGo, At: "s.resend(func(q *Path) bool { return q != p })",
+			New: "s.resend(func(q *Path) bool { return q != p && (!$on || s.role == Server) })",
 		},
 	},
 	{

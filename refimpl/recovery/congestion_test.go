@@ -33,7 +33,7 @@ func TestSlowStart(t *testing.T) {
 	r.acks([]int{0}, nil, 0)
 	r.window(10) // one frame in flight does not use it
 	r.send(10)
-	if r.CanSend(r.now, 1200) || r.Budget(r.now) != 0 { // [XTMP-REC-011]
+	if r.CanSend(r.now, 1200) || r.CanSend(r.now, 1) { // [XTMP-REC-011]
 		t.Error("a frame above the window")
 	}
 	r.now += rigRTT
@@ -133,10 +133,10 @@ func TestPacing(t *testing.T) {
 	if !ok || at-r.now != rigRTT/125 {
 		t.Errorf("next in %v, %v", at-r.now, ok)
 	}
-	if r.CanSend(at-1, 1200) || !r.CanSend(at, 1200) || r.Budget(at) != 1200 {
+	if r.CanSend(at-1, 1200) || !r.CanSend(at, 1200) || r.cc.bucket(at, r.rtt.smoothed) != 1200 {
 		t.Error("not at that time")
 	}
-	if r.Budget(r.now+time.Hour) != windowInitial*1200 {
+	if r.cc.bucket(r.now+time.Hour, r.rtt.smoothed) != windowInitial*1200 {
 		t.Error("the bucket overflows")
 	}
 	r.send(80)
@@ -155,12 +155,12 @@ func TestTrickle(t *testing.T) {
 		s.Sent(now, Frame[int]{Sequence: s.Next(far), Size: 200, Eliciting: !exempt, Reliable: true, Exempt: exempt})
 	}
 	send(true)
-	if !s.CanSend(now, 1200) || !s.CanSendOther(now) || s.Budget(now) != 1200 {
+	if !s.CanSend(now, 1200) || !s.CanSendOther(now) {
 		t.Error("the first datagram waits")
 	}
 	send(false)
 	send(true)
-	if s.CanSend(now, 200) || s.CanSendOther(now) || s.Budget(now) != 0 {
+	if s.CanSend(now, 200) || s.CanSendOther(now) || s.CanSend(now, 1) {
 		t.Error("a second datagram")
 	}
 	if at, ok := s.NextSend(now, 200); !ok || at != now+trickle {
@@ -173,7 +173,7 @@ func TestTrickle(t *testing.T) {
 		t.Errorf("%d probes", probes)
 	}
 	s.Sample(50 * ms)
-	if !s.CanSend(now, 1200) || !s.CanSendOther(now) || !s.Known() {
+	if !s.CanSend(now, 1200) || !s.CanSendOther(now) || !s.rtt.known() {
 		t.Error("with a sample")
 	}
 }
@@ -186,13 +186,13 @@ func TestRestart(t *testing.T) {
 	r.acks([]int{3}, []int{0}, 3)
 	r.Restart()
 	r.window(10)
-	if q := r.Quality(); q.InFlight != 0 || r.Known() || q.Least != 0 {
+	if q := r.Quality(); q.InFlight != 0 || r.rtt.known() || q.Least != 0 {
 		t.Errorf("%+v", q)
 	}
 	r.now += 20 * ms
 	r.acks([]int{9, 0}, []int{1, 2, 4, 5, 6}, 0, 3, 9)
 	r.window(10)
-	if r.Known() {
+	if r.rtt.known() {
 		t.Error("a sample from the old address")
 	}
 	r.Sample(30 * ms)

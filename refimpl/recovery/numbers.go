@@ -45,9 +45,6 @@ func (n *Numbers) leave() {
 	n.period = min(2*n.period, skipPeriodMax)
 }
 
-// Peek returns the number after the last one given out or left out.
-func (n *Numbers) Peek() uint64 { return n.next }
-
 // hole reports whether a number of low … high was left out and is remembered.
 func (n *Numbers) hole(low, high uint64) bool {
 	for _, l := range n.leftOut {

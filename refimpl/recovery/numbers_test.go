@@ -47,7 +47,7 @@ func TestNumbers(t *testing.T) {
 				t.Fatalf("%d is forgotten at %d", m, last)
 			}
 		}
-		if n.Peek() != last+1 || len(n.leftOut) > len(missing) {
+		if n.next != last+1 || len(n.leftOut) > len(missing) {
 			t.Fatal(n)
 		}
 		for _, m := range n.leftOut {
@@ -88,7 +88,7 @@ func TestPeriod(t *testing.T) {
 	var n Numbers
 	want := uint64(2 * skipPeriod)
 	for range 12 {
-		from := n.Peek()
+		from := n.next
 		for len(n.leftOut) == 0 || n.leftOut[len(n.leftOut)-1] < from {
 			n.Next(far)
 		}

@@ -91,23 +91,6 @@ func (s *Sender[T]) CanSendOther(now time.Duration) bool {
 	return s.rtt.known() || now >= s.trickleAt
 }
 
-// Budget returns how many bytes of ack-eliciting frames may be sent now; the last
-// datagram may not exceed it.
-func (s *Sender[T]) Budget(now time.Duration) int {
-	if s.q != nil && s.q.n >= sentMax {
-		return 0
-	}
-	n := max(0, min(s.cc.window-s.cc.inFlight, s.cc.bucket(now, s.rtt.smoothed)))
-	switch {
-	case s.rtt.known():
-		return n
-	case now < s.trickleAt:
-		return 0
-	default:
-		return min(n, s.cc.datagram)
-	}
-}
-
 // Sent notes a frame, in the order of sequence numbers.
 func (s *Sender[T]) Sent(now time.Duration, f Frame[T]) {
 	if !f.Exempt {
@@ -246,9 +229,6 @@ func (s *Sender[T]) Sample(took time.Duration) {
 		s.rtt.sample(took, 0)
 	}
 }
-
-// Known reports whether the path has an RTT sample.
-func (s *Sender[T]) Known() bool { return s.rtt.known() }
 
 // PTO returns the probe timeout without doubling. Without a sample it is that of
 // RFC 9002 for a round trip of 333 ms.

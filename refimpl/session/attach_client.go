@@ -175,10 +175,9 @@ func (s *Session) receiveAttachFrame(now Now, p *Path, f []byte, h *wire.Header,
 	case !try.standby:
 		s.moveTo(now, p)
 	case s.stranded:
-		s.restrand(now)
+		s.restrand()
 	}
-	p.pingWanted = true // a frame goes at once [XTMP-ATT-037]
-	s.ping.last++
+	s.pingOn(p) // a frame goes at once [XTMP-ATT-037]
 }
 
 // attachRefused handles the clear Error that answers an Attach.

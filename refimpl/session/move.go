@@ -103,7 +103,7 @@ func (s *Session) leave(now Now, p *Path, why error) {
 			return
 		}
 	}
-	s.resend(now, func(q *Path) bool { return !q.live() })
+	s.resend(func(q *Path) bool { return !q.live() })
 	s.stranded = s.best(0) == nil
 	if s.pathless() {
 		s.lostAll(now, why)
@@ -238,7 +238,7 @@ func (s *Session) heard(now Now, p *Path) {
 	case first && p.attached && !p.standby && s.role == Server: // [XTMP-PTH-026]
 		s.moveTo(now, p)
 	case s.stranded:
-		s.restrand(now)
+		s.restrand()
 	}
 }
 
@@ -272,9 +272,9 @@ func (s *Session) moveTo(now Now, p *Path) {
 	p.standby = false
 	s.traceState(now, trace.Event{Kind: trace.Moved, Path: uint8(p.id)})
 	s.event(Event{Kind: EventMoved, Path: p.id})
-	s.resend(now, func(q *Path) bool { return q != p })
+	s.resend(func(q *Path) bool { return q != p })
 	if s.role == Client && standby && !p.lane.hasReliable() {
-		s.announceMove(now, p)
+		s.announceMove(p)
 	}
 	s.wake()
 }
@@ -293,7 +293,7 @@ func (l *lane) hasReliable() bool {
 
 // announceMove shows the server that a standby path is current now: by the oldest
 // unanswered request, which the server knows, or by a PING. [XTMP-PTH-022]
-func (s *Session) announceMove(_ Now, p *Path) {
+func (s *Session) announceMove(p *Path) {
 	oldest := uint64(0)
 	for mid, call := range s.calls.unanswered { //xtmp:unordered a minimum
 		if call.request != nil && (oldest == 0 || mid < oldest) {
@@ -301,8 +301,7 @@ func (s *Session) announceMove(_ Now, p *Path) {
 		}
 	}
 	if oldest == 0 {
-		p.pingWanted = true
-		s.ping.last++
+		s.pingOn(p)
 		return
 	}
 	m := s.calls.unanswered[oldest].request
@@ -315,19 +314,16 @@ func (s *Session) announceMove(_ Now, p *Path) {
 
 // restrand looks for messages whose path is suspect or closed, and sends them
 // where they can go. [XTMP-PTH-016]
-func (s *Session) restrand(now Now) {
-	s.stranded = false
-	if s.best(0) == nil {
-		s.stranded = true
-		return
+func (s *Session) restrand() {
+	if s.stranded = s.best(0) == nil; !s.stranded {
+		s.resend(func(q *Path) bool { return !q.live() })
 	}
-	s.resend(now, func(q *Path) bool { return !q.live() })
 }
 
 // resend takes the messages that wait on, or were sent on, the paths for which
 // gone holds, and places them anew: first what has a mid, in its order, then the rest.
 // [XTMP-PTH-033] [XTMP-PTH-034]
-func (s *Session) resend(_ Now, gone func(*Path) bool) {
+func (s *Session) resend(gone func(*Path) bool) {
 	var fresh []*message
 	take := func(l *lane) {
 		for _, q := range [...]*queue{&l.priority, &l.ordinary} {
@@ -462,7 +458,7 @@ func (s *Session) suspect(now Now, p *Path) {
 			return
 		}
 	}
-	s.restrand(now)
+	s.restrand()
 }
 
 // failedUDP puts off the next attempt of a client to attach UDP after it has failed.
