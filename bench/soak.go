@@ -17,7 +17,7 @@ import (
 // Bounds of what a server may have kept when everybody is gone again.
 const (
 	soakWorkers  = 48
-	soakRSS      = 32 << 20              // B beyond the start, what the first visitors cost once included
+	soakRSS      = 16 << 20              // B beyond what as many visitors have left once
 	soakSettle   = 80 * time.Second      // T_PARK_ANON and more
 	soakHonestly = 50 * time.Millisecond // between two calls of the honest session
 )
@@ -33,6 +33,11 @@ func soak(t *table) error {
 	defer c.stop()
 	l, err := c.dial(aes, "127.0.0.1")
 	if err != nil {
+		return err
+	}
+	// What the server keeps for reuse grows with the sessions that are parked at the
+	// same time: after T_PARK_ANON of visitors there are not more of them.
+	if _, err := c.churn(min(*span, time.Minute)); err != nil {
 		return err
 	}
 	before, err := c.settled()
