@@ -139,11 +139,23 @@ func badFrameFromElsewhere() conformance.Case {
 			d.AfterSeal(func(f *testkit.Frame) { f.Header.Flip("auth_tag", 0) })
 			send(x, s.WriteRaw(d.Encode()))
 			s.Rewind(1)
+			if o := readHere(x, s); o.Kind != conformance.KindIgnored {
+				x.Judge(o)
+				return
+			}
 			s.Use(0)
 			x.Judge(nextOnes(x, s))
 			x.RequireField("socket of the last answer", 0, s.Last().Socket)
 		},
 	}
+}
+
+// readHere waits until the server has read what was sent from the socket in use: another
+// processor may read what comes from another one sooner. It says what came meanwhile.
+func readHere(x *conformance.Exchange, s *peer.Session) conformance.Observation {
+	o := contactFence(x, s.Conn)
+	x.Pause("T_ACK") // it may be handed on before it has an effect
+	return o
 }
 
 func copyFromElsewhere() conformance.Case {
@@ -164,6 +176,10 @@ func copyFromElsewhere() conformance.Case {
 			}
 			s.Use(s.AddSocket(socketAs(x, 0)))
 			send(x, s.Replay(copied))
+			if o := readHere(x, s); o.Kind != conformance.KindIgnored {
+				x.Judge(o)
+				return
+			}
 			s.Use(0)
 			judgeIgnored(x, s)
 			x.RequireField("socket of the last answer", 0, s.Last().Socket)
